@@ -1,0 +1,86 @@
+"""``python -m codegen sync | generate | check | diff | enums``: exit 0, 1 (finding) or 2 (failure)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import check, diff, enums, render, sync
+from .errors import CodegenError
+from .model import Project
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except CodegenError as error:
+        print(f"codegen: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="codegen", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        return sub
+
+    def folders(sub: argparse.ArgumentParser, out: bool = False) -> None:
+        sub.add_argument("--protos", type=Path, default=_ROOT / "protos", help="schema and tables")
+        if out:
+            sub.add_argument("--out", type=Path, default=_ROOT, help="folder that holds futukit/")
+            text = "the schema is older than the tables: they may name what it does not have"
+            sub.add_argument("--older", action="store_true", help=text)
+
+    sub = command("sync", _sync, "read an SDK release into protos/")
+    sub.add_argument("sources", nargs="+", metavar="SOURCE", help="archive, folder or package")
+    folders(sub)
+    folders(command("generate", _generate, "write the generated files"), out=True)
+    folders(command("check", _check, "compare the generated files with the disk"), out=True)
+    sub = command("diff", _diff, "what changed between two schemas, and what that breaks")
+    sub.add_argument("old", metavar="OLD")
+    sub.add_argument("new", metavar="NEW")
+    folders(command("enums", _enums, "which integer fields carry an enum, and which might"))
+    return parser
+
+
+def _sync(options: argparse.Namespace) -> int:
+    return sync.run(options.sources, options.protos)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    rendered = render.outputs(Project.load(options.protos, strict=not options.older))
+    changed = render.write(rendered, options.out)
+    print(f"{len(rendered)} files generated, {len(changed)} changed")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = check.differences(render.outputs(Project.load(options.protos, strict=not options.older)), options.out)
+    for entry in found:
+        print(entry)
+    if found:
+        print(f"{len(found)} generated files are not what protos/ says: run `codegen generate`")
+        return 1
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    return diff.run(options.old, options.new)
+
+
+def _enums(options: argparse.Namespace) -> int:
+    return enums.run(options.protos)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,352 @@
+"""The decisions of the generator: schema and tables in, what the templates print out.
+
+Everything a template needs is a plain attribute here: names are final, docstrings are wrapped,
+annotations are text. The order of everything is the order of the schema, so that the output
+depends on the input alone.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import docs as docs_table
+from . import enums as enums_table
+from . import ids as ids_table
+from .docs import Docs
+from .errors import CodegenError
+from .naming import Naming, require_distinct
+from .schema import Enum, Field, File, Message, Schema
+from .schema import load as load_schema
+
+_WIDTH = 100
+SCALARS = {
+    "int32": "int",
+    "int64": "int",
+    "uint32": "int",
+    "uint64": "int",
+    "double": "float",
+    "float": "float",
+    "bool": "bool",
+    "string": "str",
+    "bytes": "bytes",
+}
+_BUILTINS = frozenset({*SCALARS.values(), "tuple", "Struct", "OpenEnum", "define"})
+_WRAPPER_DOCS = {
+    "c2s": "What the request asks for",
+    "s2c": "The answer; absent when retType is not 0",
+    "retType": "Outcome of the call; -400 when the peer left it out",
+    "retMsg": "The server's explanation of an outcome other than 0",
+    "errCode": "The server's own error number, where it has one",
+}
+_REEXPORTED = ("Common", "Qot_Common", "Trd_Common")
+
+
+@dataclass(frozen=True)
+class Project:
+    """Everything that is read: the schema and the tables beside it, checked against each other."""
+
+    schema: Schema
+    ids: tuple[ids_table.ProtoId, ...]
+    bindings: enums_table.Bindings
+    docs: Docs
+    naming: Naming
+    owners: dict[str, str] = field(init=False)
+    circular: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        owners = {row.proto_file: f"proto id {row.proto_id}" for row in self.ids if row.proto_file}
+        object.__setattr__(self, "owners", owners)
+        circular = frozenset(self.bindings.circular_files(self.schema))
+        object.__setattr__(self, "circular", circular)
+
+    @classmethod
+    def load(cls, protos: Path, *, strict: bool = True) -> Project:
+        """Read ``protos/``; every inconsistency is a CodegenError that names the entry.
+
+        With ``strict=False`` the tables may speak of more than the schema has: they are written
+        for the newest release and must serve older ones too.
+        """
+        schema = load_schema(protos)
+        rows = ids_table.load(protos / "proto_ids.toml", schema, strict=strict)
+        docs = Docs.load(protos / "docs.toml")
+        if strict:
+            docs_table.validate(docs, schema, {row.proto_id for row in rows})
+        bindings = enums_table.load(protos / "enums.toml", schema, strict=strict)
+        return cls(schema, rows, bindings, docs, Naming.load())
+
+    def module(self, file: File) -> str:
+        """Name of the file's module in ``futukit.messages``."""
+        return self.naming.module(Path(file.name).stem)
+
+    def enum_module(self, file: File) -> str:
+        """Name of the module that holds the file's enums.
+
+        Two files whose fields carry each other's enums would import each other: their enums
+        stand in a module of their own, which the file's module exports again.
+        """
+        module = self.module(file)
+        return f"_{module}_enums" if file.name in self.circular else module
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """A field as the templates print it."""
+
+    attribute: str
+    annotation: str
+    default: str | None
+    plan: str
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """A message class: name, docstring lines, fields in schema order, plan rows by number."""
+
+    name: str
+    full_name: str
+    doc: str
+    fields: tuple[FieldView, ...]
+    plan_rows: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EnumView:
+    """An enum class; ``members`` are canonical names first, aliases after them."""
+
+    name: str
+    full_name: str
+    doc: str
+    members: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class ModuleView:
+    """A generated message module."""
+
+    name: str
+    doc: str
+    imports: tuple[str, ...]
+    enum_module: str
+    exported_enums: tuple[str, ...]
+    enums: tuple[EnumView, ...]
+    classes: tuple[ClassView, ...]
+
+
+def literal(value: object) -> str:
+    """A Python literal with double quotes."""
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)
+
+
+def docstring(text: str, indent: int, sections: Iterable[tuple[str, list[str]]] = ()) -> str:
+    """A wrapped docstring, quotes included, for code at ``indent`` columns."""
+    pad = " " * indent
+
+    def wrap(line: str, hang: str = "") -> list[str]:
+        return textwrap.wrap(
+            line.replace("\\", "\\\\"),
+            _WIDTH - indent - 4,
+            subsequent_indent=hang,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    paragraphs = text.split("\n\n")
+    lines = wrap(paragraphs[0])
+    for paragraph in paragraphs[1:]:
+        lines += ["", *wrap(paragraph)]
+    for title, items in sections:
+        if items:
+            lines += ["", f"{title}:"]
+            lines += [f"    {part}" for item in items for part in wrap(item, "    ")]
+    if len(lines) == 1:
+        return f'"""{lines[0]}"""'
+    body = "\n".join(f"{pad}{line}".rstrip() for line in lines[1:])
+    return f'"""{lines[0]}\n{body}\n{pad}"""'
+
+
+def class_name(message: Message, file: File) -> str:
+    """Nested messages stand at module level as ``Outer_Inner``."""
+    return message.full_name.removeprefix(f"{file.package}.").replace(".", "_")
+
+
+def modules(project: Project) -> list[ModuleView]:
+    """One module for each .proto, and one for the enums of a circular one, sorted by name."""
+    files = project.schema.files
+    require_distinct("modules", {file.name: project.module(file) for file in files})
+    views = [_module(project, file) for file in files]
+    views += [_enum_module(project, file) for file in files if file.name in project.circular]
+    return sorted(views, key=lambda view: view.name)
+
+
+def _module(project: Project, file: File) -> ModuleView:
+    names = {m.full_name: class_name(m, file) for m in file.walk_messages()}
+    names |= {enum.full_name: enum.name for enum in file.walk_enums()}
+    require_distinct(file.name, names)
+    own_enums = file.name not in project.circular
+    classes = [_class(project, file, message) for message in _dependency_order(file)]
+    return ModuleView(
+        project.module(file),
+        docstring(_module_doc(project, file), 0),
+        tuple(sorted(_imports(project, file))),
+        project.enum_module(file),
+        () if own_enums else tuple(sorted(enum.name for enum in file.walk_enums())),
+        tuple(_enum(project, enum) for enum in file.walk_enums()) if own_enums else (),
+        tuple(classes),
+    )
+
+
+def _enum_module(project: Project, file: File) -> ModuleView:
+    doc = f"The enums of {Path(file.name).stem}; use them from {project.module(file)}."
+    enums = tuple(_enum(project, enum) for enum in file.walk_enums())
+    name = project.enum_module(file)
+    return ModuleView(name, docstring(doc, 0), (), name, (), enums, ())
+
+
+def _imports(project: Project, file: File) -> set[str]:
+    """Modules whose classes the file's own classes use."""
+    targets = [
+        target
+        for message in file.walk_messages()
+        for item in message.fields
+        if (target := target_of(project, file, message, item)) is not None
+    ]
+    return {target.split(".")[0] for target in targets if "." in target}
+
+
+def _module_doc(project: Project, file: File) -> str:
+    stem = Path(file.name).stem
+    if file.name not in project.owners:
+        return f"{stem}: messages and enums that other protocols share."
+    rows = [row for row in project.ids if row.proto_file == file.name]
+    return f"{stem}: " + " ".join(
+        f"{row.summary.rstrip('.')} (proto id {row.proto_id})." for row in rows
+    )
+
+
+def _dependency_order(file: File) -> list[Message]:
+    """Messages with those they contain before them; the schema has no cycles."""
+    own = {message.full_name: message for message in file.walk_messages()}
+    ordered: dict[str, Message] = {}
+
+    def visit(message: Message, trail: tuple[str, ...]) -> None:
+        if message.full_name in trail:
+            circle = " -> ".join((*trail, message.full_name))
+            raise CodegenError(f"{file.name}: messages contain each other: {circle}")
+        for item in message.fields:
+            if item.type_name in own and item.kind == "message":
+                visit(own[item.type_name], (*trail, message.full_name))
+        ordered.setdefault(message.full_name, message)
+
+    for message in own.values():
+        visit(message, ())
+    return list(ordered.values())
+
+
+def target_of(project: Project, file: File, message: Message, item: Field) -> str | None:
+    """The class a field carries, as text valid in ``file``'s module; None for a plain scalar."""
+    schema = project.schema
+    full_name = item.type_name or project.bindings.enum_of(f"{message.full_name}.{item.name}")
+    if full_name is None:
+        return None
+    home = schema.home(full_name)
+    if item.kind == "message":
+        name, module = class_name(schema.message(full_name), home), project.module(home)
+    else:
+        name, module = schema.enum(full_name).name, project.module(home)
+        if file.name in project.circular:
+            module = project.enum_module(home)
+    return name if home is file else f"{module}.{name}"
+
+
+def _class(project: Project, file: File, message: Message) -> ClassView:
+    naming = project.naming
+    attributes = {item.name: naming.attribute(item.name) for item in message.fields}
+    require_distinct(message.full_name, attributes)
+    views = []
+    for item in message.fields:
+        target = target_of(project, file, message, item)
+        if attributes[item.name] in _BUILTINS or target == attributes[item.name]:
+            raise CodegenError(
+                f"{message.full_name}.{item.name}: the attribute {attributes[item.name]!r} would "
+                "hide a type; name it in naming.toml"
+            )
+        annotation = target or SCALARS[item.kind]
+        default = None
+        if item.label == "repeated":
+            annotation, default = f"tuple[{annotation}, ...]", "()"
+        elif item.label == "optional":
+            annotation, default = f"{annotation} | None", "None"
+        row = (
+            f"({item.number}, {literal(attributes[item.name])}, {literal(item.name)}, "
+            f"{literal(item.json_name)}, {literal(item.kind)}, {literal(item.label)}, "
+            f"{target}, {item.default!r})"
+        )
+        views.append((item.number, FieldView(attributes[item.name], annotation, default, row)))
+    return ClassView(
+        class_name(message, file),
+        message.full_name,
+        docstring(_message_doc(project, file, message), 4, [("Fields", _field_docs(project, message))]),
+        tuple(view for _, view in views),
+        tuple(view.plan for _, view in sorted(views, key=lambda pair: pair[0])),
+    )
+
+
+def _message_doc(project: Project, file: File, message: Message) -> str:
+    own = project.docs.messages.get(message.full_name)
+    owner = project.owners.get(file.name)
+    place = f"{message.full_name}, {owner}" if owner else message.full_name
+    if own:
+        return f"{own.rstrip('.')}. ({place})"
+    direction = {
+        "C2S": "what the client asks for",
+        "S2C": "what OpenD answers",
+        "Request": "client to OpenD",
+        "Response": "OpenD to client",
+    }.get(message.name, "a part of the messages of this protocol")
+    return f"{place}: {direction}."
+
+
+def _field_docs(project: Project, message: Message) -> list[str]:
+    lines = []
+    for item in message.fields:
+        text = project.docs.field(message.full_name, item.name)
+        if not text and item.name in _WRAPPER_DOCS:
+            text = _WRAPPER_DOCS[item.name]
+        if text:
+            lines.append(f"{project.naming.attribute(item.name)}: {text.rstrip('.')}.")
+    return lines
+
+
+def _enum(project: Project, enum: Enum) -> EnumView:
+    members = {v.name: project.naming.member(enum.name, v.name) for v in enum.values}
+    require_distinct(enum.full_name, members)
+    doc = project.docs.enums.get(enum.full_name) or f"Values of {enum.full_name}, by OpenD's numbers."
+    return EnumView(
+        enum.name,
+        enum.full_name,
+        docstring(doc, 4),
+        tuple((members[value.name], value.number) for value in enum.values),
+    )
+
+
+def module_of(project: Project, row: ids_table.ProtoId) -> str | None:
+    """The message module of a proto id; None for an id without a schema."""
+    return None if row.proto_file is None else project.module(project.schema.file(row.proto_file))
+
+
+def reexported_enums(project: Project) -> list[tuple[str, tuple[str, ...]]]:
+    """(module, enum names) of the files whose enums ``futukit.enums`` offers."""
+    result = []
+    seen: dict[str, str] = {}
+    for file in project.schema.files:
+        if file.package in _REEXPORTED:
+            names = tuple(sorted(enum.name for enum in file.enums))
+            seen |= {f"{file.package}.{name}": name for name in names}
+            result.append((project.naming.module(Path(file.name).stem), names))
+    require_distinct("futukit.enums", seen)
+    return result

@@ -1,0 +1,27 @@
+"""Fixtures that every test package may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import upstream
+
+
+@pytest.fixture(scope="session")
+def upstream_protos() -> Path:
+    """Folder of the official Python SDK's .proto files, downloaded, never committed."""
+    return upstream.python_sdk_protos()
+
+
+@pytest.fixture(scope="session")
+def old_upstream_protos() -> Path:
+    """The same of an older release."""
+    return upstream.python_sdk_protos(upstream.OLD_PYTHON_SDK)
+
+
+@pytest.fixture(scope="session")
+def javascript_protos() -> Path:
+    """Folder of the official JavaScript SDK's .proto files."""
+    return upstream.unpacked(upstream.javascript_sdk_archive()) / "proto"
