@@ -1,4 +1,7 @@
-"""``python -m codegen sync | generate | check | diff | enums``: exit 0, 1 (finding) or 2 (failure)."""
+"""``python -m codegen COMMAND``: sync, generate, check, diff, enums.
+
+The exit status is 0, 1 for a finding (a stale file, a breaking change) or 2 for a failure.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     def folders(sub: argparse.ArgumentParser, out: bool = False) -> None:
         sub.add_argument("--protos", type=Path, default=_ROOT / "protos", help="schema and tables")
         if out:
-            sub.add_argument("--out", type=Path, default=_ROOT, help="folder that holds futukit/")
+            checkout = (_ROOT / "futukit").is_dir()
+            sub.add_argument(
+                "--out",
+                type=Path,
+                default=_ROOT if checkout else None,
+                required=not checkout,
+                help="folder that holds futukit/",
+            )
             text = "the schema is older than the tables: they may name what it does not have"
             sub.add_argument("--older", action="store_true", help=text)
 
@@ -65,7 +75,9 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    found = check.differences(render.outputs(Project.load(options.protos, strict=not options.older)), options.out)
+    found = check.differences(
+        render.outputs(Project.load(options.protos, strict=not options.older)), options.out
+    )
     for entry in found:
         print(entry)
     if found:

@@ -109,7 +109,7 @@ _QUANTITY_NAME = re.compile(
 
 
 def _needs_unit(field: Field) -> bool:
-    """Every real number has a unit; whole numbers and texts do when their name says quantity or time."""
+    """Every real number; whole numbers and texts when their name says quantity or time."""
     if field.kind in ("double", "float"):
         return True
     if field.kind == "string":

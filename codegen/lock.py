@@ -35,12 +35,11 @@ class Lock:
 
     def text(self) -> str:
         """The file's text: sorted, so that it depends on the facts only."""
-        lines = [_HEADER, f"sdk = {_quote(self.sdk)}\nversion = {_quote(self.version)}\n"]
+        lines = [f"sdk = {_quote(self.sdk)}", f"version = {_quote(self.version)}", "", "[files]"]
         for name, entry in sorted(self.files.items()):
             facts = f"release = {_quote(entry.release)}, sha256 = {_quote(entry.sha256)}"
             lines.append(f"{_quote(name)} = {{ {facts} }}")
-        lines.insert(2, "[files]")
-        return "\n".join(lines) + "\n"
+        return "\n".join([_HEADER, *lines]) + "\n"
 
 
 def digest(text: str) -> str:

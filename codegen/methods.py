@@ -21,6 +21,7 @@ _PACKET_ID = "Common.PacketID"
 # Filled by the session, never a parameter.
 _FILLED_FIELDS = frozenset({"packetID", "userID"})
 
+
 @dataclass(frozen=True)
 class Parameter:
     """A keyword of a generated method and the expression that puts it into the C2S."""
@@ -105,7 +106,10 @@ def _method(project: Project, row: ProtoId) -> MethodView:
     c2s = next((f for f in request.fields if f.name == "c2s"), None)
     source = schema.message(c2s.type_name) if c2s and c2s.type_name else request
     s2c = next((f for f in response.fields if f.name == "s2c"), None)
-    parameters, filled, uses, imports = [], [], set(), {module}
+    parameters: list[Parameter] = []
+    filled: list[tuple[str, str]] = []
+    uses: set[str] = set()
+    imports = {module}
     for item in source.fields:
         name = naming.attribute(item.name)
         if item.name in _FILLED_FIELDS:
@@ -139,7 +143,9 @@ def _parameter(
 ) -> Parameter:
     name = project.naming.attribute(item.name)
     if name in ("self", "timeout"):
-        raise CodegenError(f"{source.full_name}.{item.name}: {name!r} is taken by the method itself")
+        raise CodegenError(
+            f"{source.full_name}.{item.name}: {name!r} is taken by the method itself"
+        )
     target = _public_target(project, file, source, item)
     if target:
         imports.add(target.split(".")[0])
@@ -199,7 +205,9 @@ def _method_doc(
         words = project.docs.field(source.full_name, item.name)
         if name in offered and words:
             arguments.append(f"{name}: {words.rstrip('.')}.")
-    arguments.append("timeout: Seconds to wait for the answer; the client's request_timeout if None.")
+    arguments.append(
+        "timeout: Seconds to wait for the answer; the client's request_timeout if None."
+    )
     raises = [
         "ServerError: OpenD answered with a retType other than 0.",
         "RequestTimeout: No answer in time.",

@@ -290,7 +290,9 @@ def _class(project: Project, file: File, message: Message) -> ClassView:
     return ClassView(
         class_name(message, file),
         message.full_name,
-        docstring(_message_doc(project, file, message), 4, [("Fields", _field_docs(project, message))]),
+        docstring(
+            _message_doc(project, file, message), 4, [("Fields", _field_docs(project, message))]
+        ),
         tuple(view for _, view in views),
         tuple(view.plan for _, view in sorted(views, key=lambda pair: pair[0])),
     )
@@ -325,7 +327,9 @@ def _field_docs(project: Project, message: Message) -> list[str]:
 def _enum(project: Project, enum: Enum) -> EnumView:
     members = {v.name: project.naming.member(enum.name, v.name) for v in enum.values}
     require_distinct(enum.full_name, members)
-    doc = project.docs.enums.get(enum.full_name) or f"Values of {enum.full_name}, by OpenD's numbers."
+    doc = (
+        project.docs.enums.get(enum.full_name) or f"Values of {enum.full_name}, by OpenD's numbers."
+    )
     return EnumView(
         enum.name,
         enum.full_name,

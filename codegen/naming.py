@@ -23,7 +23,7 @@ _WORD = re.compile(
 _NAMING_FILE = Path(__file__).with_name("naming.toml")
 
 
-class NameCollision(CodegenError):
+class NameCollisionError(CodegenError):
     """Two schema names became one Python name; the message names both and the place."""
 
 
@@ -55,14 +55,14 @@ class Naming:
 
     @cached_property
     def _words(self) -> re.Pattern[str]:
-        return re.compile("|".join(sorted(self.words, key=len, reverse=True)))
+        longest_first = sorted(self.words, key=len, reverse=True)
+        return re.compile("|".join(longest_first) or r"(?!)")
 
     def attribute(self, proto_name: str) -> str:
-        """Name of a message field as a Python attribute: ``lastClosePrice`` → ``last_close_price``."""
+        """Name of a field as a Python attribute: ``lastClosePrice`` → ``last_close_price``."""
         name = self.fields.get(proto_name)
         if name is None:
-            text = self._words.sub(lambda m: self.words[m[0]], proto_name) if self.words else proto_name
-            name = snake_case(text)
+            name = snake_case(self._words.sub(lambda m: self.words[m[0]], proto_name))
         return f"{name}_" if keyword.iskeyword(name) else name
 
     def module(self, proto_name: str) -> str:
@@ -85,11 +85,11 @@ class Naming:
 
 
 def require_distinct(place: str, names: dict[str, str]) -> None:
-    """Raise NameCollision when two of ``names`` (schema name → Python name) are the same."""
+    """Raise NameCollisionError when two of ``names`` (schema name → Python name) are the same."""
     seen: dict[str, str] = {}
     for schema_name, python_name in names.items():
         if python_name in seen:
-            raise NameCollision(
+            raise NameCollisionError(
                 f"{place}: {seen[python_name]!r} and {schema_name!r} both become {python_name!r}"
             )
         seen[python_name] = schema_name

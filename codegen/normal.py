@@ -147,9 +147,16 @@ class _Writer:
             yield f'import {public}{weak}"{name}";'
 
     def _message(self, message: Any, prefix: str, depth: int) -> Iterator[str]:
-        full_name = prefix + message.name
-        inner = _INDENT * (depth + 1)
+        body = list(self._message_body(message, prefix + message.name, depth))
+        if not body:
+            yield f"{_INDENT * depth}message {message.name} {{}}"
+            return
         yield f"{_INDENT * depth}message {message.name} {{"
+        yield from body
+        yield f"{_INDENT * depth}}}"
+
+    def _message_body(self, message: Any, full_name: str, depth: int) -> Iterator[str]:
+        inner = _INDENT * (depth + 1)
         if message.options.deprecated:
             yield f"{inner}option deprecated = true;"
         yield from _reserved(message.reserved_range, message.reserved_name, inner, 1, _MAX_FIELD)
@@ -159,7 +166,6 @@ class _Writer:
             yield from self._message(nested, f"{full_name}.", depth + 1)
         for field in message.field:
             yield inner + self._field(field, full_name)
-        yield f"{_INDENT * depth}}}"
 
     def _enum(self, enum: Any, depth: int) -> Iterator[str]:
         inner = _INDENT * (depth + 1)

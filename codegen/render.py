@@ -1,6 +1,7 @@
 """Schema + tables → the text of every generated file, through thin Jinja2 templates.
 
-``outputs()`` renders in memory; ``check.py`` compares that with the disk, ``write()`` puts it there.
+``outputs()`` renders in memory; ``check.py`` compares that with the disk and ``write()`` puts it
+there.
 All decisions are in ``model.py`` and ``methods.py``; a template only prints.
 """
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from . import diff, lock, normal, source
 from .errors import CodegenError, SourceError
-from .schema import SERVICE_FILE, compile_folder, load, load_files
+from .schema import SERVICE_FILE, Schema, compile_folder, load, load_files
 
 __all__ = ["NPM_FILE", "Outcome", "run", "sync"]
 
@@ -28,9 +28,9 @@ NPM_FILE: Final = "InitWebSocket.proto"
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a sync did. ``written`` files are new or changed, ``kept`` ones came from no source
-    of this run, ``differences`` are the lines in which the further sources disagree."""
+    of this run, ``differences`` are what further sources say otherwise than the folder now."""
 
-    base: str
+    sources: tuple[str, ...]
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
     kept: tuple[str, ...]
@@ -38,10 +38,14 @@ class Outcome:
 
     def report(self) -> str:
         """The outcome for a reader, one fact per line."""
-        counts = f"{len(self.written)} written, {len(self.unchanged)} unchanged"
-        lines = [f"{self.base}: {counts}, {len(self.kept)} kept"]
+        counts = (
+            f"{len(self.written)} written, {len(self.unchanged)} unchanged, {len(self.kept)} kept"
+        )
+        lines = [f"{', '.join(self.sources)}: {counts}"]
         lines += [f"  written  {name}" for name in self.written]
         lines += [f"  kept     {name} (in no source of this run)" for name in self.kept]
+        if self.differences:
+            lines.append(f"{len(self.differences)} differences, not merged (from here to there):")
         lines += [f"  differs  {line}" for line in self.differences]
         return "\n".join(lines)
 
@@ -58,32 +62,15 @@ class _Compiled:
 def sync(sources: Sequence[str], protos_dir: Path | str) -> Outcome:
     """Write the .proto files and the lock of ``protos_dir`` from one or more SDK releases.
 
-    Raises :class:`SourceError` or :class:`SchemaError`; the folder is then as it was.
+    Raises :class:`CodegenError`, naming the source or the file with line or field; the folder is
+    then as it was.
     """
-    folder = Path(protos_dir)
     if not sources:
-        raise SourceError("name at least one SDK release", source="sync")
-    releases = [_compile(source.read(name)) for name in sources]
-    taken = _choose(releases)
-    texts = {name: compiled.texts[name] for name, compiled in taken.items()}
-    kept = _kept(folder, texts)
-    differences = _differences(releases, taken, folder)
-    _prove_loadable(texts, folder, kept)
-    files = {n: lock.Entry(c.release.title, lock.digest(texts[n])) for n, c in taken.items()}
-    old = lock.read(folder)
-    head = next((r.release for r in releases if not r.release.npm), None)
-    if old is not None:
-        files = {n: e for n, e in old.files.items() if n in kept} | files
-    sdk, version = (head.sdk, head.version) if head else _head_of(old)
-    new = texts | {lock.FILE_NAME: lock.Lock(sdk, version, files).text()}
-    written = _replace(folder, new)
-    return Outcome(
-        releases[0].release.title,
-        tuple(n for n in written if n != lock.FILE_NAME),
-        tuple(sorted(n for n in texts if n not in written)),
-        kept,
-        differences,
-    )
+        raise CodegenError("sync needs at least one SDK release")
+    try:
+        return _sync([_compile(source.read(name)) for name in sources], Path(protos_dir))
+    except OSError as exc:
+        raise CodegenError(f"{exc.filename or protos_dir}: {exc.strerror or exc}") from exc
 
 
 def run(sources: Sequence[str], protos_dir: Path | str) -> int:
@@ -92,8 +79,35 @@ def run(sources: Sequence[str], protos_dir: Path | str) -> int:
     return 0
 
 
-def _head_of(old: lock.Lock | None) -> tuple[str, str]:
-    return (source.UNKNOWN, source.UNKNOWN) if old is None else (old.sdk, old.version)
+def _sync(releases: Sequence[_Compiled], folder: Path) -> Outcome:
+    base = next((r for r in releases if not r.release.npm), None)
+    taken = _choose(releases, base)
+    texts = {name: compiled.texts[name] for name, compiled in taken.items()}
+    names = {path.name for path in folder.glob("*.proto")} - {SERVICE_FILE}
+    kept = tuple(sorted(names - set(texts)))
+    schema = _load_together(texts, folder, kept)
+    differences = [line for r in releases if r is not base for line in _differs(schema, r, kept)]
+    new = texts | {lock.FILE_NAME: _lock(folder, base, taken, kept).text()}
+    written = _replace(folder, new)
+    return Outcome(
+        tuple(r.release.title for r in releases),
+        tuple(n for n in written if n != lock.FILE_NAME),
+        tuple(sorted(n for n in texts if n not in written)),
+        kept,
+        tuple(differences),
+    )
+
+
+def _lock(
+    folder: Path, base: _Compiled | None, taken: Mapping[str, _Compiled], kept: Sequence[str]
+) -> lock.Lock:
+    """The new lock; files that stay keep their entry, and the base if this run has none."""
+    old = lock.read(folder) or lock.Lock(source.UNKNOWN, source.UNKNOWN, {})
+    files = {n: entry for n, entry in old.files.items() if n in kept}
+    for name, compiled in taken.items():
+        files[name] = lock.Entry(compiled.release.title, lock.digest(compiled.texts[name]))
+    head = old if base is None else base.release
+    return lock.Lock(head.sdk, head.version, files)
 
 
 def _compile(release: source.Release) -> _Compiled:
@@ -116,9 +130,8 @@ def _compile_bytes(files: Mapping[str, bytes]) -> Any:
         return compile_folder(folder, sorted(files))
 
 
-def _choose(releases: Sequence[_Compiled]) -> dict[str, _Compiled]:
+def _choose(releases: Sequence[_Compiled], base: _Compiled | None) -> dict[str, _Compiled]:
     """Which release each file is taken from."""
-    base = next((r for r in releases if not r.release.npm), None)
     taken = dict.fromkeys(base.texts, base) if base is not None else {}
     npm = next((r for r in releases if r.release.npm and NPM_FILE in r.texts), None)
     if npm is not None:
@@ -128,43 +141,23 @@ def _choose(releases: Sequence[_Compiled]) -> dict[str, _Compiled]:
     return taken
 
 
-def _kept(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:
-    names = {path.name for path in folder.glob("*.proto")} - {SERVICE_FILE}
-    return tuple(sorted(names - set(texts)))
-
-
-def _differences(
-    releases: Sequence[_Compiled], taken: Mapping[str, _Compiled], folder: Path
-) -> tuple[str, ...]:
-    """Where a source says something else than the base, which is not merged.
-
-    The base of a run with npm sources only is what the folder holds already.
-    """
-    base = next((r for r in releases if not r.release.npm), None)
-    if base is not None:
-        schema = load_files(base.descriptors)
-    elif any(folder.glob("*.proto")):
-        schema = load(folder)
-    else:
-        return ()
-    lines = []
-    for other in releases:
-        if other is base:
+def _differs(schema: Schema, other: _Compiled, kept: Sequence[str]) -> Iterator[str]:
+    """Where a source says something else than the folder will, which is not merged."""
+    for change in diff.compare(schema, load_files(other.descriptors)):
+        absent = change.path not in other.texts
+        if absent and (change.path in kept or (change.path == NPM_FILE and not other.release.npm)):
             continue
-        for change in diff.compare(schema, load_files(other.descriptors)):
-            if not (change.path == NPM_FILE and taken.get(NPM_FILE) is other):
-                lines.append(f"{title} -> {other.release.title}: {change.path}: {change.what}")
-    return tuple(lines)
+        yield f"{other.release.title}: {change.path}: {change.what}"
 
 
-def _prove_loadable(texts: Mapping[str, str], folder: Path, kept: Sequence[str]) -> None:
-    """Old files that stay must still compile beside the new ones."""
+def _load_together(texts: Mapping[str, str], folder: Path, kept: Sequence[str]) -> Schema:
+    """The schema as it will be: files that stay must still compile beside the new ones."""
     with tempfile.TemporaryDirectory(prefix="futukit-sync-") as temporary:
         for name in kept:
             shutil.copyfile(folder / name, Path(temporary) / name)
         for name, text in texts.items():
             (Path(temporary) / name).write_bytes(text.encode())
-        load(temporary)
+        return load(temporary)
 
 
 def _replace(folder: Path, texts: Mapping[str, str]) -> tuple[str, ...]:

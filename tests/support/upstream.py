@@ -83,9 +83,7 @@ def official_python(protobuf: str = "5.29.5") -> Path:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*install, "setuptools<81", f"protobuf=={protobuf}"], check=True)
-        subprocess.run(
-            [*install, str(python_sdk_archive()), f"protobuf=={protobuf}"], check=True
-        )
+        subprocess.run([*install, str(python_sdk_archive()), f"protobuf=={protobuf}"], check=True)
         (folder / "complete").touch()
     return python
 
