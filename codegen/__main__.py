@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import check, diff, enums, render, sync
+from . import check, diff, enums, lock, render, sync
 from .errors import CodegenError
 from .model import Project
 
@@ -75,15 +75,16 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    found = check.differences(
-        render.outputs(Project.load(options.protos, strict=not options.older)), options.out
-    )
-    for entry in found:
+    edited = lock.verify(options.protos)
+    rendered = render.outputs(Project.load(options.protos, strict=not options.older))
+    found = check.differences(rendered, options.out)
+    for entry in (*edited, *found):
         print(entry)
+    if edited:
+        print(f"{len(edited)} schema files are not what `codegen sync` wrote: run it again")
     if found:
         print(f"{len(found)} generated files are not what protos/ says: run `codegen generate`")
-        return 1
-    return 0
+    return 1 if edited or found else 0
 
 
 def _diff(options: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ anything added, deprecated, allow_alias changed             nothing
 ==========================================================  ======================
 
 Messages are matched by file and name, fields by number, then by name. Enums are open here, so
-a new value breaks nothing.
+a new value breaks nothing. A type of a renamed package counts as another type.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def report(changes: tuple[Change, ...]) -> str:
     """One line for each change and a summary line."""
     counts = Counter(change.effect for change in changes)
     parts = [f"{counts[e]} {e.title}" for e in sorted(counts, reverse=True)]
-    summary = f"{len(changes)} changes" + (f": {', '.join(parts)}" if parts else "")
+    noun = "change" if len(changes) == 1 else "changes"
+    summary = f"{len(changes)} {noun}" + (f": {', '.join(parts)}" if parts else "")
     return "\n".join([*map(str, changes), summary])
 
 

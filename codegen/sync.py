@@ -45,7 +45,7 @@ class Outcome:
         lines += [f"  written  {name}" for name in self.written]
         lines += [f"  kept     {name} (in no source of this run)" for name in self.kept]
         if self.differences:
-            lines.append(f"{len(self.differences)} differences, not merged (from here to there):")
+            lines.append(f"not merged, from here to there ({len(self.differences)}):")
         lines += [f"  differs  {line}" for line in self.differences]
         return "\n".join(lines)
 
