@@ -15,6 +15,7 @@
     │   │   └── DigestMismatch         SHA1 of the plain body differs from the header's
     │   ├── DecodeError                a body is not the message it should be
     │   ├── DecryptError               a body does not decrypt
+    │   ├── UnexpectedPacket           a packet that has no place in this state
     │   └── HandshakeError             InitConnect was refused or answered with nonsense
     ├── ConnectError (also ConnectionError)      no connection could be made
     ├── ConnectionLost (also ConnectionError)    the connection went away with calls in flight
@@ -72,10 +73,24 @@ class FutukitError(Exception):
 
     requests_in_doubt: tuple[int, ...] = ()
 
-    def __new__(cls, *args: object, **kwargs: object) -> FutukitError:
+    def __new__(cls, *args: object, **_: object) -> FutukitError:
         if cls in (FutukitError, RemoteProtocolError):
             raise TypeError(f"{cls.__name__} is a common base, raise one of its subclasses")
-        return super().__new__(cls, *args)
+        # One argument only: of more, OSError would make an errno and a text of its own.
+        return super().__new__(cls, *args[:1])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exception's own would call __init__ with the finished text as its first argument.
+        return _remake, (type(self), self.args, self.__dict__)
+
+
+def _remake(
+    cls: type[FutukitError], args: tuple[object, ...], facts: dict[str, object]
+) -> FutukitError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 class UsageError(FutukitError, ValueError):
@@ -83,7 +98,7 @@ class UsageError(FutukitError, ValueError):
 
 
 class EncodeError(UsageError):
-    """A message does not fit its schema. ``path`` is the field, for example ``c2s.security.code``."""
+    """A message does not fit its schema. ``path`` is the field, like ``c2s.security.code``."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)

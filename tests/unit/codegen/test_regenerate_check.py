@@ -10,7 +10,7 @@ import pytest
 from codegen import render
 from codegen.__main__ import main
 from codegen.model import Project
-from tests.unit.codegen.regenerate_tree import PROTOS, ROOT, TABLES, codegen, contents
+from tests.unit.codegen.regenerate_tree import PROTOS, ROOT, codegen, contents
 
 KLINE = "futukit/messages/qot_get_kl.py"
 
@@ -36,7 +36,7 @@ def generated() -> dict[str, str]:
 def tree(tmp_path: Path, generated: dict[str, str]) -> Tree:
     made = Tree(tmp_path)
     made.protos.mkdir()
-    for path in (*PROTOS.glob("*.proto"), *(PROTOS / name for name in TABLES)):
+    for path in (*PROTOS.glob("*.proto"), *PROTOS.glob("*.toml")):
         shutil.copy(path, made.protos)
     assert len(render.write(generated, made.out)) == len(generated)
     return made
@@ -52,11 +52,20 @@ def test_a_clean_tree_passes_in_silence(tree: Tree, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == ""
 
 
-def test_a_changed_schema_makes_files_stale(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tree.protos / "Qot_GetKL.proto"
+def with_an_extra_field(folder: Path) -> None:
+    path = folder / "Qot_GetKL.proto"
     text = path.read_text()
     assert "message C2S {\n" in text
     path.write_text(text.replace("message C2S {\n", "message C2S {\n  optional bool extra = 99;\n"))
+
+
+def test_a_new_schema_makes_files_stale(
+    tree: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = shutil.copytree(tree.protos, tmp_path / "release")
+    with_an_extra_field(release)
+    assert main(["sync", str(release), "--protos", str(tree.protos)]) == 0
+    assert "written  Qot_GetKL.proto" in capsys.readouterr().out
     assert tree.run("check") == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
@@ -67,6 +76,17 @@ def test_a_changed_schema_makes_files_stale(tree: Tree, capsys: pytest.CaptureFi
     ]
     assert "    +    extra: bool | None = None" in lines
     assert len(lines) < 60
+
+
+def test_a_hand_edit_of_the_schema_is_named(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    with_an_extra_field(tree.protos)
+    assert tree.run("generate") == 0
+    capsys.readouterr()
+    assert tree.run("check") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "Qot_GetKL.proto: edited by hand since sync wrote it",
+        "1 schema files are not what `codegen sync` wrote: run it again",
+    ]
 
 
 def test_a_missing_file_is_named(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,81 @@
+"""Clocks and turns: how two things are timed against each other.
+
+See the package's docstring for the rules that this module carries out.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+__all__ = ["FULL", "QUICK", "Clock", "Effort", "alternate", "inputs_frozen", "timed"]
+
+Clock = Callable[[], float]
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much a run spends: alternating rounds, and about how long one side's turn takes.
+
+    ``rounds`` is for figures whose turns take ``turn`` seconds; ``long_rounds`` for those whose
+    turns take much longer (the official SDK, process starts).
+    """
+
+    rounds: int
+    long_rounds: int
+    turn: float
+    quick: bool
+
+
+FULL = Effort(rounds=41, long_rounds=9, turn=0.02, quick=False)
+QUICK = Effort(rounds=3, long_rounds=1, turn=0.002, quick=True)
+
+
+def timed(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:
+    """Seconds that ``work`` takes; the garbage it makes is its own, older garbage is not."""
+    gc.collect()
+    started = clock()
+    work()
+    return clock() - started
+
+
+@contextmanager
+def inputs_frozen() -> Iterator[None]:
+    """Take everything that exists out of the collector's sight, with the collector on."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if not was_enabled:
+            gc.disable()
+
+
+def alternate(
+    ours: Callable[[int], C], theirs: Callable[[int], C], rounds: int
+) -> list[tuple[C, C]]:
+    """Run both sides in turns; gives one ``(ours, theirs)`` pair of costs per round.
+
+    Each side gets the round's number and returns its cost. The order changes every round, so
+    that neither always runs into the other's warm caches. A first round is thrown away.
+    """
+    ours(0)
+    theirs(0)
+    pairs = []
+    for turn in range(1, rounds + 1):
+        if turn % 2:
+            first = ours(turn)
+            pairs.append((first, theirs(turn)))
+        else:
+            second = theirs(turn)
+            pairs.append((ours(turn), second))
+    return pairs

@@ -1,0 +1,17 @@
+"""The groups of figures, in the order of the report; each module has ``measure(run)``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["GROUPS"]
+
+#: Group name → module in this package.
+GROUPS: Final = {
+    "frame": "frame",
+    "decode": "decode",
+    "encode": "encode",
+    "pushes": "pushes",
+    "roundtrip": "roundtrip",
+    "import": "imports",
+}

@@ -1,0 +1,1 @@
+"""The compiled core: ``frame`` (byte stream ↔ envelopes) and ``wire`` (bytes ↔ messages)."""

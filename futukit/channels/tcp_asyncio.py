@@ -1,0 +1,144 @@
+"""TCP for asyncio: bytes land in the frame reader's own buffer, without a copy."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from futukit._native.frame import Envelope, FrameReader
+from futukit.core.events import Event
+from futukit.endpoint import Endpoint
+from futukit.errors import ConnectError, ConnectionLost, FrameError, FutukitError
+
+__all__ = ["TcpChannel", "open_channel"]
+
+CLOSE_TIMEOUT = 2.0
+"""How long an orderly close waits for what is still to be written."""
+
+
+class _Session(Protocol):
+    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]: ...
+
+    def lose(self, error: FutukitError) -> list[Event]: ...
+
+
+class TcpChannel(asyncio.BufferedProtocol):
+    """One TCP connection of one session, of either role.
+
+    Whatever arrives goes into the session; ``deliver`` then gets the events (maybe none) and
+    has to write what the session's ``take`` gives.
+    """
+
+    def __init__(
+        self,
+        session: _Session,
+        deliver: Callable[[list[Event]], None],
+        *,
+        max_body_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._deliver = deliver
+        self._clock = clock
+        self._reader = FrameReader(max_body_bytes)
+        self._transport: asyncio.Transport | None = None
+        self._gone = asyncio.get_running_loop().create_future()
+        self._reading = True
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101  (for the type checker)
+        self._transport = transport
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._reader.buffer_updated(nbytes)
+        self._deliver(self._session.receive(self._reader, self._clock()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._gone.done():
+            self._gone.set_result(None)
+        self._deliver(self._session.lose(self._reason(exc)))
+
+    def _reason(self, exc: Exception | None) -> FutukitError:
+        if exc is not None:
+            lost = ConnectionLost(f"the connection broke: {exc}")
+            lost.__cause__ = exc
+            return lost
+        try:
+            self._reader.eof()
+        except FrameError as error:
+            return error
+        return ConnectionLost("the peer closed the connection")
+
+    # What the owner calls.
+
+    def send(self, data: bytes) -> None:
+        """Write, or leave it to the loop to write."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def set_reading(self, reading: bool) -> bool:
+        """Stop or resume reading from the peer; gives whether that changed anything."""
+        if self._transport is None or reading is self._reading or self._transport.is_closing():
+            return False
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+        return True
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def begin_close(self) -> None:
+        """Close when everything is written, without waiting for it."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def close(self) -> None:
+        """Close when everything is written; a peer that does not read is given two seconds."""
+        self.begin_close()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await asyncio.shield(self._gone)
+        except TimeoutError:
+            self.abort()
+            await self._gone
+
+
+async def open_channel(
+    endpoint: Endpoint,
+    session: _Session,
+    deliver: Callable[[list[Event]], None],
+    *,
+    max_body_bytes: int,
+    timeout: float,
+) -> TcpChannel:
+    """Connect to ``endpoint`` within ``timeout`` seconds. Raises ConnectError."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout):
+            _, channel = await loop.create_connection(
+                lambda: TcpChannel(
+                    session, deliver, max_body_bytes=max_body_bytes, clock=loop.time
+                ),
+                endpoint.host,
+                endpoint.port,
+                happy_eyeballs_delay=0.25,
+            )
+    except TimeoutError as error:
+        raise ConnectError(f"no connection to {endpoint} in {timeout:g} s") from error
+    except socket.gaierror as error:
+        raise ConnectError(f"the name {endpoint.host!r} cannot be resolved: {error}") from error
+    except (OSError, UnicodeError) as error:
+        raise ConnectError(f"no connection to {endpoint}: {error}") from error
+    return channel

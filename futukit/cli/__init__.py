@@ -1,0 +1,1 @@
+"""The command line: ``futukit demo | sim | call | watch | codegen``."""

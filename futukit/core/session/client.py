@@ -1,0 +1,371 @@
+"""The client's side of one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
+from typing import Any, Final
+
+import msgspec
+
+from futukit import codec
+from futukit._native.frame import Envelope
+from futukit.core.events import Answered, Call, ConnectionInfo, Event, Failed, Lost, Ready
+from futukit.core.packing import Packer
+from futukit.core.requests import request_kind
+from futukit.core.session.machine import (
+    FRAMES,
+    INIT_CONNECT,
+    KEEP_ALIVE,
+    LAST_SERIAL,
+    SILENT_INTERVALS,
+    Session,
+)
+from futukit.core.states import Role, State, Step
+from futukit.errors import (
+    ClientClosed,
+    ConnectError,
+    ConnectionLost,
+    DecodeError,
+    FutukitError,
+    HandshakeError,
+    RemoteProtocolError,
+    RequestTimeout,
+    ServerError,
+    UsageError,
+)
+from futukit.messages import init_connect, keep_alive, registry
+
+__all__ = ["ClientSession", "Sink"]
+
+BEAT: Final = 0.8
+"""KeepAlive goes out at this part of the interval that OpenD names."""
+
+_DEFAULT_INTERVAL: Final = 10.0
+_ABANDONED_KEPT: Final = 4096
+
+Sink = Callable[[bytes], None]
+"""Takes the body of a push. It must not raise."""
+
+_NO_SINKS: Final[dict[int, Sink]] = {}
+
+# Looked up once: before Python 3.12 a member costs a function call each time it is named.
+_CLOSED: Final = State.CLOSED
+_SEND_REQUEST: Final = Step.SEND_REQUEST
+_GOT_REPLY: Final = Step.GOT_REPLY
+
+
+class ClientSession(Session):
+    """The client's side of one connection.
+
+    ``hello`` is sent as InitConnect. ``restore`` are requests (id, message) to repeat before the
+    session counts as ready. ``sinks`` maps push ids to takers of their bodies; it is the
+    owner's and may change at any time. ``keepalive`` overrides 4/5 of OpenD's interval.
+
+    Counters: ``late_replies`` answered a call that had timed out or was cancelled,
+    ``stray_packets`` matched nothing, ``unclaimed_pushes`` had no sink. All were dropped.
+    """
+
+    role = Role.CLIENT
+
+    def __init__(
+        self,
+        hello: init_connect.C2S,
+        *,
+        epoch: float = 0.0,
+        request_timeout: float = 12.0,
+        connect_timeout: float = 10.0,
+        keepalive: float | None = None,
+        restore: Sequence[tuple[int, Any]] = (),
+        sinks: Mapping[int, Sink] = _NO_SINKS,
+        packer: Packer = FRAMES,
+    ) -> None:
+        super().__init__(epoch, packer)
+        self.info: ConnectionInfo | None = None
+        self.late_replies = 0
+        self.stray_packets = 0
+        self.unclaimed_pushes = 0
+        self.calls: dict[int, Call] = {}
+        self._hello = hello
+        self._request_timeout = request_timeout
+        self._connect_timeout = connect_timeout
+        self._keepalive = keepalive
+        self._restore = restore
+        self._own: dict[int, Call] = {}
+        self._unrestored: list[ServerError] = []
+        self._all_sinks = sinks
+        self._sinks: Mapping[int, Sink] = _NO_SINKS
+        self._abandoned: dict[int, int] = {}
+        self._serial = 0
+        self._init_serial = 0
+        self._beat = inf
+        self._beat_due = inf
+        self._silence = inf
+        self._reading = True
+
+    # What the owner asks for.
+
+    def connect(self, now: float) -> None:
+        """Send InitConnect; an answer is due within the connect timeout."""
+        self._step(Step.SEND_INIT)
+        self._init_serial = self._next_serial()
+        request = init_connect.Request(c2s=self._hello)
+        self._out.append(self._packer.message(INIT_CONNECT, self._init_serial, request))
+        self.next_deadline = now + self._connect_timeout
+
+    def request(
+        self,
+        proto_id: int,
+        message: Any,
+        now: float,
+        timeout: float | None = None,
+        waiter: Any = None,
+    ) -> Call:
+        """Send a Request or a bare C2S, with packet id and user id filled in.
+
+        The plain bytes of a Request are sent as they are. ``waiter`` becomes the call's. Raises
+        UsageError, EncodeError or LocalProtocolError (not ready); then nothing was sent.
+        """
+        self._step(_SEND_REQUEST)
+        return self._send(proto_id, message, now, timeout, waiter)
+
+    def cancel(self, call: Call) -> bool:
+        """Nobody waits for this call any more; its answer will be dropped.
+
+        Returns whether it was still open; then an order's outcome is in doubt.
+        """
+        if self.calls.get(call.serial) is not call:
+            return False
+        del self.calls[call.serial]
+        self._abandon(call)
+        return True
+
+    def set_reading(self, reading: bool, now: float) -> None:
+        """The owner stops or resumes reading: while it does not read, silence means nothing."""
+        self._reading = reading
+        self._heard = now
+
+    def close(self) -> list[Event]:
+        """End in order; open calls fail with ClientClosed."""
+        return self._end(None)
+
+    def lose(self, error: FutukitError) -> list[Event]:
+        """The connection is gone; open calls fail with ConnectionLost and are never re-sent."""
+        return self._end(error)
+
+    # What arrives.
+
+    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]:
+        """Take all envelopes that are there; pushes go straight to their sinks.
+
+        A breach of the protocol, a fault of the stream included, ends the session.
+        """
+        self._heard = now
+        events: list[Event] = []
+        sinks = self._sinks
+        try:
+            for envelope in envelopes:
+                sink = sinks.get(envelope.proto_id)
+                if sink is None:
+                    self._take_envelope(envelope, now, events)
+                    sinks = self._sinks
+                else:
+                    sink(envelope.body)
+                if self.state is _CLOSED:  # a handler may have closed us
+                    break
+        except RemoteProtocolError as error:
+            events += self._end(error)
+        return events
+
+    def _take_envelope(self, envelope: Envelope, now: float, events: list[Event]) -> None:
+        serial, proto_id = envelope.serial, envelope.proto_id
+        call = self.calls.get(serial)
+        if call is not None and call.proto_id == proto_id:
+            self._step(_GOT_REPLY, envelope)
+            self._check_format(envelope)
+            del self.calls[serial]
+            events.append(Answered(call, envelope.body))
+        elif serial in self._own and self._own[serial].proto_id == proto_id:
+            self._step(_GOT_REPLY, envelope)
+            self._check_format(envelope)
+            self._take_own(self._own.pop(serial), envelope.body, events)
+        elif proto_id == INIT_CONNECT:
+            self._step(Step.GOT_INIT, envelope)
+            self._check_format(envelope)
+            self._greeted(envelope, now)
+            self._restore_all(now, events)
+        elif proto_id in registry.PUSH_IDS:
+            self._step(Step.GOT_PUSH, envelope)
+            self.unclaimed_pushes += 1
+        else:
+            self._step(Step.GOT_STRAY, envelope)
+            if self._abandoned.get(serial) == proto_id:
+                del self._abandoned[serial]
+                self.late_replies += 1
+            else:
+                self.stray_packets += 1
+
+    def _greeted(self, envelope: Envelope, now: float) -> None:
+        if envelope.serial != self._init_serial:
+            raise HandshakeError(f"InitConnect answered under serial {envelope.serial}")
+        try:
+            response = codec.decode(init_connect.Response, envelope.body)
+        except DecodeError as error:
+            raise HandshakeError(f"InitConnect answered with nonsense: {error}") from error
+        s2c = response.s2c
+        if response.ret_type or s2c is None:
+            ret_type = int(response.ret_type)
+            reason = f"InitConnect refused: {response.ret_msg or 'no reason given'}"
+            raise HandshakeError(f"{reason} (retType {ret_type})", ret_type, response.err_code)
+        interval = s2c.keep_alive_interval if s2c.keep_alive_interval > 0 else _DEFAULT_INTERVAL
+        self.info = ConnectionInfo(
+            connection_id=s2c.conn_id,
+            login_user_id=s2c.login_user_id,
+            server_version=s2c.server_ver,
+            keep_alive_interval=interval,
+            conn_aes_key=s2c.conn_aes_key,
+            aes_cbc_iv=s2c.aes_cbc_iv,
+        )
+        self._sinks = self._all_sinks
+        self._beat = self._keepalive or interval * BEAT
+        self._silence = self._beat * SILENT_INTERVALS / BEAT
+        self._beat_due = now + self._beat
+        self._schedule()
+
+    # Restoring what the connection before had subscribed.
+
+    def _restore_all(self, now: float, events: list[Event]) -> None:
+        for proto_id, message in self._restore:
+            self._step(Step.SEND_RESTORE)
+            call = self._send(proto_id, message, now, None)
+            self._own[call.serial] = self.calls.pop(call.serial)
+        self._restore = ()
+        self._finish_restoring(events)
+
+    def _take_own(self, call: Call, body: bytes, events: list[Event]) -> None:
+        if call.proto_id == KEEP_ALIVE:
+            return
+        try:
+            request_kind(call.proto_id).result(body, call.serial)
+        except ServerError as error:
+            self._unrestored.append(error)
+        self._finish_restoring(events)
+
+    def _finish_restoring(self, events: list[Event]) -> None:
+        if self.state is State.RESTORING and self.info is not None:
+            if any(call.proto_id != KEEP_ALIVE for call in self._own.values()):
+                return
+            self._step(Step.RESTORED)
+            events.append(Ready(self.info, tuple(self._unrestored)))
+
+    # Time.
+
+    def tick(self, now: float) -> list[Event]:
+        """Do what is due: KeepAlive, calls that timed out, a peer that fell silent."""
+        if self.state in (State.IDLE, State.CLOSED):
+            return []
+        if self.state is State.GREETING:
+            if now < self.next_deadline:
+                return []
+            return self._end(ConnectError(f"no answer to InitConnect in {self._connect_timeout} s"))
+        if self._stalled(now, self._beat) or not self._reading:
+            self._heard = now
+        if now >= self._heard + self._silence:
+            return self._end(ConnectionLost(f"OpenD sent nothing for {self._silence:g} s"))
+        if any(now >= call.deadline for call in self._own.values()):
+            return self._end(ConnectError("OpenD did not answer the subscriptions in time"))
+        events = self._expire(now)
+        if now >= self._beat_due:
+            self._send_beat(now)
+        self._schedule()
+        return events
+
+    def _expire(self, now: float) -> list[Event]:
+        events: list[Event] = []
+        for call in [call for call in self.calls.values() if now >= call.deadline]:
+            del self.calls[call.serial]
+            self._abandon(call)
+            reason = f"no answer to proto id {call.proto_id} in {call.timeout:g} s"
+            events.append(
+                Failed(call, RequestTimeout(reason, call.proto_id, call.serial, call.in_doubt))
+            )
+        return events
+
+    def _send_beat(self, now: float) -> None:
+        for call in [call for call in self._own.values() if call.proto_id == KEEP_ALIVE]:
+            self._abandon(self._own.pop(call.serial))
+        serial = self._next_serial()
+        request = keep_alive.Request(c2s=keep_alive.C2S(time=int(self._epoch + now)))
+        self._out.append(self._packer.message(KEEP_ALIVE, serial, request))
+        # No deadline of its own: a peer without an answer for us is found by its silence.
+        self._own[serial] = Call(KEEP_ALIVE, serial, False, inf, inf)
+        self._beat_due = now + self._beat
+
+    def _schedule(self) -> None:
+        waiting = [call.deadline for call in (*self.calls.values(), *self._own.values())]
+        self.next_deadline = min(self._beat_due, self._heard + self._silence, *waiting)
+
+    # The small parts.
+
+    def _send(
+        self, proto_id: int, message: Any, now: float, timeout: float | None, waiter: Any = None
+    ) -> Call:
+        kind = request_kind(proto_id)
+        if timeout is None:
+            timeout = self._request_timeout
+        elif not timeout > 0:
+            raise UsageError(f"a timeout is a number of seconds above 0, not {timeout!r}")
+        serial = self._next_serial()
+        if isinstance(message, bytes):
+            data = self._packer.body(proto_id, serial, message)
+        else:
+            info = self.info
+            ids = (info.connection_id, info.login_user_id) if info else (0, 0)
+            whole = kind.complete(message, serial, *ids)
+            data = self._packer.message(proto_id, serial, whole)
+        call = Call(proto_id, serial, kind.is_order, now + timeout, timeout, waiter)
+        self.calls[serial] = call
+        self._out.append(data)
+        if call.deadline < self.next_deadline:
+            self.next_deadline = call.deadline
+        return call
+
+    def _next_serial(self) -> int:
+        serial = self._serial
+        while True:
+            serial = serial + 1 if serial < LAST_SERIAL else 1
+            if serial not in self.calls and serial not in self._own:
+                self._serial = serial
+                return serial
+
+    def _abandon(self, call: Call) -> None:
+        abandoned = self._abandoned
+        abandoned[call.serial] = call.proto_id
+        if len(abandoned) > _ABANDONED_KEPT:
+            del abandoned[next(iter(abandoned))]
+
+    def _end(self, error: FutukitError | None) -> list[Event]:
+        if self.state is State.CLOSED:
+            return []
+        self._step(Step.END)
+        self._sinks = _NO_SINKS
+        self.next_deadline = inf
+        events: list[Event] = [Failed(call, _ended(call, error)) for call in self.calls.values()]
+        self.calls.clear()
+        self._own.clear()
+        if self.info is not None:  # the keys die with the connection
+            self.info = msgspec.structs.replace(self.info, conn_aes_key="", aes_cbc_iv=None)
+        if error is not None:
+            self._out.clear()
+            events.append(Lost(error))
+        return events
+
+
+def _ended(call: Call, error: FutukitError | None) -> FutukitError:
+    if error is None:
+        closed = ClientClosed("the client was closed with this call in flight")
+        closed.requests_in_doubt = call.in_doubt
+        return closed
+    lost = ConnectionLost(str(error), call.proto_id, call.serial, call.in_doubt)
+    lost.__cause__ = error
+    return lost

@@ -1,0 +1,17 @@
+"""The requests that the simulator answers from its own state, one module per group.
+
+Importing this package registers them all.
+"""
+
+from __future__ import annotations
+
+from futukit.sim.handlers import (
+    derivatives,
+    history,
+    quotes,
+    reference,
+    subscribing,
+    system,
+)
+
+__all__ = ["derivatives", "history", "quotes", "reference", "subscribing", "system"]

@@ -1,0 +1,196 @@
+"""A running simulator: one OpenD, its servers, its clock, and the commands that control it."""
+
+from __future__ import annotations
+
+import asyncio
+from math import isfinite
+from typing import Final
+
+from futukit.errors import ConnectError, UsageError
+from futukit.messages import qot_common
+from futukit.sim.app import OpenD
+from futukit.sim.commands import (
+    Advance,
+    ClearFaults,
+    Command,
+    Done,
+    Moved,
+    Notify,
+    SetFault,
+    SetMarketState,
+    Statistics,
+    Stats,
+    Step,
+    Stop,
+)
+from futukit.sim.controlling import Result
+from futukit.sim.faults import Fault
+from futukit.sim.market import Change, Event
+from futukit.sim.notices import make_notice
+from futukit.sim.server import TcpServer
+from futukit.sim.settings import Settings
+
+__all__ = ["Host"]
+
+_SLICE_SECONDS: Final = 1.0
+"""The market moves in slices of so much simulated time; a slice is one push of each kind."""
+
+_IDLE_SLICE_SECONDS: Final = 60.0
+"""The slice when nobody has pushes coming: the market ends up the same."""
+
+_TICK_SECONDS: Final = 0.05
+_LONGEST_TICK_SECONDS: Final = 5.0
+_MICROSECOND: Final = 1e-6
+
+
+class Host:
+    """Owns everything that runs. All methods belong to the event loop that called ``start``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.opend = OpenD(settings)
+        self.tcp = TcpServer(self.opend)
+        self.port = 0
+        self.stopped = asyncio.Event()
+        self._moving = asyncio.Lock()
+        self._live: asyncio.Task[None] | None = None
+        self._trades = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Serve on ``host``:``port`` (0: any free port, see ``port``). Raises ConnectError."""
+        try:
+            self.port = await self.tcp.start(host, port)
+        except OSError as error:
+            raise ConnectError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        if not self.opend.settings.freeze:
+            self._live = asyncio.create_task(self._run_live())
+
+    async def stop(self) -> None:
+        """End the clock and close every connection."""
+        self.stopped.set()
+        if self._live is not None:
+            self._live.cancel()
+            await asyncio.gather(self._live, return_exceptions=True)
+        await self.tcp.stop()
+
+    async def perform(self, command: Command) -> Result:
+        """Obey one command. Raises UsageError for what cannot be."""
+        if isinstance(command, Advance | Step):
+            return await self._move(command)
+        if isinstance(command, SetMarketState):
+            await self._set_market_state(command)
+            return Done()
+        if isinstance(command, Stats):
+            return self._statistics()
+        return Done(count=self._do(command))
+
+    def _do(self, command: SetFault | ClearFaults | Notify | Stop) -> int:
+        if isinstance(command, SetFault):
+            names = command.__struct_fields__
+            self.opend.faults.add(Fault(**{name: getattr(command, name) for name in names}))
+        elif isinstance(command, ClearFaults):
+            self.opend.faults.clear()
+        elif isinstance(command, Notify):
+            return self.opend.notify(make_notice(command.kind, command.fields))
+        else:
+            self.stopped.set()
+        return 0
+
+    def _statistics(self) -> Statistics:
+        opend = self.opend
+        used, option_used = opend.book.used()
+        return Statistics(
+            now=opend.now,
+            connections=tuple(opend.peers),
+            unintroduced=self.tcp.unintroduced,
+            requests=dict(sorted(opend.requests.items())),
+            pushes=dict(sorted(opend.pushes.items())),
+            used_quota=used,
+            option_used_quota=option_used,
+            history_used_quota=len(opend.history_quota.used(opend.now)),
+            orphans=opend.book.orphans,
+            faults=len(opend.faults),
+            slow_clients_cut=self.tcp.slow_clients_cut,
+        )
+
+    # Time.
+
+    async def _move(self, command: Advance | Step) -> Moved:
+        async with self._moving:
+            trades, pushes = self._trades, self.opend.pushes.total()
+            if isinstance(command, Advance):
+                await self._advance(command.seconds)
+            else:
+                await self._step(command.trades)
+            return Moved(
+                now=self.opend.now,
+                trades=self._trades - trades,
+                pushes=self.opend.pushes.total() - pushes,
+            )
+
+    async def _advance(self, seconds: float) -> None:
+        if not (isfinite(seconds) and seconds >= 0):
+            raise UsageError(f"time advances by a number of seconds from 0 on, not {seconds!r}")
+        end = self.opend.now + seconds
+        while True:
+            self._happened(self.opend.market.advance(self._slice(end)))
+            await self.tcp.settle()
+            if end - self.opend.now < _MICROSECOND:
+                return
+
+    def _slice(self, end: float) -> float:
+        """How far to go at once: to what is due next, and never past ``end``."""
+        now = self.opend.now
+        longest = _SLICE_SECONDS if self.opend.book.pushed_securities() else _IDLE_SLICE_SECONDS
+        stops = [end, now + longest]
+        if self.opend.timetable.next is not None:
+            stops.append(self.opend.timetable.next)
+        return max(_MICROSECOND if end > now else 0.0, min(stops) - now)
+
+    async def _step(self, trades: int) -> None:
+        if trades < 1:
+            raise UsageError(f"a step is at least one trade, not {trades}")
+        wanted = self._trades + trades
+        while self._trades < wanted:
+            before = self._trades
+            self._happened(self.opend.market.step(1))
+            await self.tcp.settle()
+            if self._trades == before:
+                raise UsageError("nothing trades any more: every market is closed")
+
+    def _happened(self, events: list[Event]) -> None:
+        self._trades += sum(
+            len(event.tickers) + len(event.extended)
+            for event in events
+            if isinstance(event, Change)
+        )
+        self.opend.happened(events)
+
+    async def _set_market_state(self, command: SetMarketState) -> None:
+        state = command.state
+        if isinstance(state, str):
+            names = qot_common.QotMarketState.__members__
+            if state.upper() not in names:
+                raise UsageError(f"no market state {state!r}: there are {', '.join(names)}")
+            state = int(names[state.upper()])
+        async with self._moving:
+            self.opend.market.set_market_state(command.market, state)
+            self._happened(self.opend.market.advance(0.0))
+
+    async def _run_live(self) -> None:
+        """Let simulated time follow real time."""
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            now = loop.time()
+            # A machine that slept does not make up for it.
+            elapsed = min(now - last, _LONGEST_TICK_SECONDS) * self.opend.settings.speed
+            last = now
+            async with self._moving:
+                await self._advance_live(elapsed)
+
+    async def _advance_live(self, seconds: float) -> None:
+        end = self.opend.now + seconds
+        while end - self.opend.now >= _MICROSECOND:
+            self._happened(self.opend.market.advance(self._slice(end)))
+            await asyncio.sleep(0)

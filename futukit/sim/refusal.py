@@ -1,0 +1,40 @@
+"""How the simulator says no: an answer with retType -1, never a broken connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "BAD_BODY",
+    "BAD_PARAMETER",
+    "NOT_SUBSCRIBED",
+    "NO_QUOTA",
+    "TOO_EARLY",
+    "UNKNOWN_PROTO_ID",
+    "UNKNOWN_SECURITY",
+    "RefusalError",
+]
+
+# OpenD documents no list of error codes (they serve its own logs); these are ours, so that a
+# test can tell the reasons apart without reading text.
+BAD_PARAMETER: Final = 1
+BAD_BODY: Final = 2
+UNKNOWN_PROTO_ID: Final = 3
+UNKNOWN_SECURITY: Final = 4
+NOT_SUBSCRIBED: Final = 5
+NO_QUOTA: Final = 6
+TOO_EARLY: Final = 7
+
+
+class RefusalError(Exception):
+    """A request is answered with an error. Raised by handlers, turned into a response by OpenD.
+
+    ``reason`` becomes retMsg, ``err_code`` one of this module's numbers, ``ret_type`` a
+    Common.RetType (-1 failed).
+    """
+
+    def __init__(self, reason: str, err_code: int = BAD_PARAMETER, ret_type: int = -1) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.err_code = err_code
+        self.ret_type = ret_type

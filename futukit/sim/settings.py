@@ -1,0 +1,58 @@
+"""What can be set on a simulated OpenD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from futukit.errors import UsageError
+from futukit.sim.subscriptions import OPTION_QUOTA
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """The settings of a simulated OpenD; the defaults suit tests and first steps.
+
+    seed: decides the whole market and every made-up answer.
+    freeze: clock and market stand still until a control command advances them.
+    speed: simulated seconds per real second, without ``freeze``.
+    start: where the simulated clock starts, epoch seconds; ``None`` is a Monday morning in
+        Hong Kong.
+    intensity: scales how many orders reach the market.
+    quota: the subscription tier, 100 / 300 / 1000 / 2000 units (any number is taken); options
+        have the quota that goes with the tier, and history K-lines as many units as the tier.
+    keep_alive_interval: what InitConnect tells the client, whole seconds.
+    max_connections: clients beyond this many are refused.
+    write_limit_bytes: a client that lets this much pile up unread is cut; from half of it on,
+        nothing more is read from the client, and a command waits for it to read.
+    patience_seconds: how long a command waits for a client that does not read at all, in real
+        seconds; then the client is cut.
+    insecure_fixed_keys: connection ids and keys come from the seed instead of the operating
+        system, so that whole byte streams repeat. For golden files only.
+    """
+
+    seed: int = 1
+    freeze: bool = False
+    speed: float = 1.0
+    start: float | None = None
+    intensity: float = 1.0
+    quota: int = 1000
+    keep_alive_interval: int = 10
+    max_connections: int = 128
+    write_limit_bytes: int = 16 * 2**20
+    patience_seconds: float = 5.0
+    insecure_fixed_keys: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("speed", "intensity", "patience_seconds"):
+            if not 0 < getattr(self, name) < 1e6:
+                raise UsageError(f"{name} is a number above 0, not {getattr(self, name)!r}")
+        for name in ("quota", "keep_alive_interval", "max_connections", "write_limit_bytes"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is at least 1, not {getattr(self, name)!r}")
+
+    @property
+    def option_quota(self) -> int:
+        """Units of quota for option chains: what OpenD gives with the tier, else a fifth of it."""
+        return OPTION_QUOTA.get(self.quota, self.quota // 5)

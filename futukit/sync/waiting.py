@@ -1,0 +1,128 @@
+"""What threads wait at: one answer, or the callbacks' turn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+__all__ = ["Dispatcher", "Waiter"]
+
+_logger: Final = logging.getLogger("futukit.sync")
+
+
+class Waiter:
+    """One answer for one waiting thread. Ctrl-C interrupts the wait at once."""
+
+    __slots__ = ("_error", "_lock", "_result", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def set_result(self, result: Any) -> None:
+        """Let the waiter have its answer; the second of two does nothing."""
+        if not self.done:
+            self.done = True
+            self._result = result
+            self._lock.release()
+
+    def set_exception(self, error: BaseException) -> None:
+        """Let the waiter raise."""
+        if not self.done:
+            self.done = True
+            self._error = error
+            self._lock.release()
+
+    @property
+    def failed(self) -> bool:
+        """Whether ``wait`` raises."""
+        return self._error is not None
+
+    def wait(self) -> Any:
+        """The answer, when it comes. Raises what was set instead."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            return self._result
+
+
+class Dispatcher:
+    """Runs callbacks one after the other in a daemon thread, which starts with the first.
+
+    At most ``maxsize`` pushes wait; the oldest makes room. State changes are never dropped.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._urgent: deque[Callable[[], object]] = deque()
+        self._pushes: deque[tuple[Callable[[Any], object], Any]] = deque()
+        self._changed = threading.Condition(threading.Lock())
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self.dropped = 0
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._changed:
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(
+                    target=self._run, name="futukit-callbacks", daemon=True
+                )
+                self._thread.start()
+
+    def push(self, handler: Callable[[Any], object], s2c: Any) -> None:
+        """Queue a push for a handler."""
+        with self._changed:
+            if len(self._pushes) >= self._maxsize:
+                self._pushes.popleft()
+                if not self.dropped:
+                    _logger.warning("push handlers are too slow: the oldest pushes are dropped")
+                self.dropped += 1
+            self._pushes.append((handler, s2c))
+            self._changed.notify()
+
+    def urgent(self, work: Callable[[], object]) -> None:
+        """Queue something that must not be dropped, before all pushes."""
+        with self._changed:
+            self._urgent.append(work)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Run what is urgent, forget the pushes, end the thread after the present callback."""
+        with self._changed:
+            self._stopped = True
+            self._pushes.clear()
+            self._changed.notify()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread's end, at most so many seconds; not from within a callback."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._urgent or self._pushes or self._stopped):
+                    self._changed.wait()
+                if self._urgent:
+                    work: Callable[[], object] = self._urgent.popleft()
+                elif self._pushes:
+                    handler, s2c = self._pushes.popleft()
+                    work = _bound(handler, s2c)
+                else:
+                    return
+            try:
+                work()
+            except Exception:
+                _logger.exception("a handler failed")
+
+
+def _bound(handler: Callable[[Any], object], s2c: Any) -> Callable[[], object]:
+    return lambda: handler(s2c)
