@@ -145,7 +145,6 @@ cdef extern from "Python.h":
     PyObject* PyUnicode_DecodeUTF8(const char*, Py_ssize_t, const char*) noexcept
     PyObject* PyUnicode_FromFormat(const char*, ...) noexcept
     bint PyUnicode_Check(PyObject*) noexcept
-    Py_ssize_t PyUnicode_GET_LENGTH(PyObject*) noexcept
     const char* PyUnicode_AsUTF8AndSize(PyObject*, Py_ssize_t*) noexcept
 
     PyObject* PyTuple_New(Py_ssize_t) noexcept
@@ -170,4 +169,3 @@ cdef extern from "Python.h":
     PyObject* PyExc_TypeError
     PyObject* PyExc_OverflowError
     PyObject* PyExc_UnicodeError
-    PyObject* PyExc_AttributeError

@@ -11,7 +11,6 @@ cdef enum:
     WIRE_FIXED64 = 1
     WIRE_LENGTH = 2
     WIRE_GROUP = 3
-    WIRE_END_GROUP = 4
     WIRE_FIXED32 = 5
 
     MAX_DEPTH = 100
@@ -46,14 +45,14 @@ cdef inline const uint8_t* read_long_varint(
 cdef inline const uint8_t* read_tag(
     const uint8_t* at, const uint8_t* end, uint32_t* tag
 ) noexcept nogil:
-    """A tag: at most five bytes and 32 bits, and never of field number 0."""
+    """A tag: at most five bytes and 32 bits."""
     cdef uint64_t result = 0
     cdef int shift = 0
     while at < end and shift < 35:
         result |= <uint64_t>(at[0] & 0x7F) << shift
         if at[0] < 0x80:
             tag[0] = <uint32_t>result
-            if result >> 32 or result < 8:
+            if result >> 32:
                 return NULL
             return at + 1
         at += 1
@@ -114,7 +113,10 @@ cdef inline const uint8_t* skip_value(
 cdef inline const uint8_t* skip_group(
     const uint8_t* at, const uint8_t* end, uint32_t tag, int depth
 ) noexcept nogil:
-    """The position after the end tag that matches the start tag ``tag``."""
+    """The position after the end tag that matches the start tag ``tag``.
+
+    Within, even field number 0 is skipped, as upb does.
+    """
     cdef uint32_t inner
     if depth <= 0:
         return NULL

@@ -180,7 +180,9 @@ cdef inline Field* find_field(
     cdef Field* field
     at = read_tag(at, end, &tag)
     state.at = at
-    if at == NULL:
+    # As upb: field number 0 is an error, but not in a message that has no fields at all.
+    if at == NULL or (tag < 8 and layout.count > 0):
+        state.at = NULL
         state.reason = b"malformed tag"
         return NULL
     field = field_of(layout, tag >> 3)
@@ -190,7 +192,7 @@ cdef inline Field* find_field(
         if field.packable and tag & 7 == WIRE_LENGTH:
             packed[0] = True
             return field
-    state.at = skip_value(at, end, tag, MAX_DEPTH - state.depth)
+    state.at = skip_value(at, end, tag, MAX_DEPTH + 1 - state.depth)
     if state.at == NULL:
         state.reason = b"malformed unknown field"
     return NULL

@@ -233,12 +233,12 @@ cdef class FrameReader:
     def feed(self, data):
         """Append a copy of ``data`` (any bytes-like object)."""
         cdef Py_buffer view
+        if type(data) is bytes:
+            self.append(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
+            return
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
-            self.lent = 0
-            self.make_room(view.len)
-            memcpy(self.chunk.data + self.end, view.buf, view.len)
-            self.end += view.len
+            self.append(view.buf, view.len)
         finally:
             PyBuffer_Release(&view)
 
@@ -283,6 +283,13 @@ cdef class FrameReader:
         self.start = self.end = self.lent = 0
         self.position = 0
         self.failure = None
+
+    cdef int append(self, const void* data, Py_ssize_t size) except -1:
+        self.lent = 0
+        self.make_room(size)
+        memcpy(self.chunk.data + self.end, data, size)
+        self.end += size
+        return 0
 
     cdef Envelope open_frame(self, const unsigned char* header, Py_ssize_t size):
         """Take the complete frame at ``header``: copy, open, verify."""

@@ -21,9 +21,6 @@ cdef enum:
     KIND_BYTES
     KIND_MESSAGE
 
-    SINGULAR = 0
-    REPEATED = 1
-
     DIRECT_NUMBERS = 1024  # field numbers up to this are looked up in a table
 
 

@@ -6,15 +6,12 @@ See the package's docstring for the rules that this module carries out.
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-__all__ = ["FULL", "QUICK", "Clock", "Effort", "alternate", "inputs_frozen", "timed"]
-
-Clock = Callable[[], float]
+__all__ = ["FULL", "QUICK", "Effort", "alternate", "inputs_frozen"]
 
 C = TypeVar("C")
 
@@ -33,16 +30,8 @@ class Effort:
     quick: bool
 
 
-FULL = Effort(rounds=41, long_rounds=9, turn=0.02, quick=False)
+FULL = Effort(rounds=61, long_rounds=9, turn=0.01, quick=False)
 QUICK = Effort(rounds=3, long_rounds=1, turn=0.002, quick=True)
-
-
-def timed(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:
-    """Seconds that ``work`` takes; the garbage it makes is its own, older garbage is not."""
-    gc.collect()
-    started = clock()
-    work()
-    return clock() - started
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from benchmarks import official, upb
 from benchmarks.bodies import BodySet
 from benchmarks.clock import Effort, alternate, inputs_frozen
-from benchmarks.compare import Side, compare, for_each, taken_in_turns
+from benchmarks.compare import Side, compare, for_each, fresh, taken_in_turns
 from benchmarks.figures import Absent, Outcome, figure
 from benchmarks.run import Run
 from futukit import codec
@@ -49,8 +49,8 @@ def measure(run: Run) -> Iterator[Outcome]:
     """All figures of the group."""
     for case in _CASES:
         kind = case.bodies(run)
-        alone = Side(list, for_each(upb.message_class(kind.full_name).FromString))
-        read = Side(list, for_each(_parse_and_read(kind.full_name)))
+        alone = Side(fresh, for_each(upb.message_class(kind.full_name).FromString))
+        read = Side(fresh, for_each(_parse_and_read(kind.full_name)))
         cost = partial(figure, _GROUP, case.name, unit="µs", scale=1e6)
         pairs = compare(kind.bodies, ours(kind), alone, run.effort)
         yield cost("upb", pairs, gate=case.gate, aim=case.aim)
@@ -68,7 +68,7 @@ def ours(kind: BodySet) -> Side[list[bytes]]:
         for body in bodies:
             decode(cls, body)
 
-    return Side(list, run)
+    return Side(fresh, run)
 
 
 def _parse_and_read(full_name: str) -> Callable[[bytes], None]:
@@ -97,7 +97,7 @@ def _rounds_with(
 ) -> list[tuple[float, float]]:
     """Both sides decode the same bodies; the slow one settles how many per round."""
     side = ours(kind)
-    count = max(1, round(5 * effort.turn / theirs(0, 4)))
+    count = max(1, round(10 * effort.turn / theirs(0, 4)))
     batch = taken_in_turns(kind.bodies, count)
     with inputs_frozen():
         return alternate(

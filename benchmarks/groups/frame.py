@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from benchmarks import baseline
 from benchmarks.bodies import FEWEST
-from benchmarks.compare import Side, compare
+from benchmarks.compare import Side, compare, fresh
 from benchmarks.figures import Figure, figure
 from benchmarks.run import Run
 from futukit._native.frame import FrameReader, build_frame
@@ -20,8 +20,10 @@ from futukit._native.frame import FrameReader, build_frame
 __all__ = ["cut", "measure"]
 
 _PROTO_ID: Final = 3011
-_CHUNK_BYTES: Final = 256 * 1024
 _BASELINE: Final = "struct + hashlib"
+
+# One reader for all, as a connection has.
+_READER: Final = FrameReader()
 
 
 class _Case(NamedTuple):
@@ -47,11 +49,11 @@ def measure(run: Run) -> Iterator[Figure]:
             baseline.build(_PROTO_ID, number, body)
             for number, body in enumerate(_bodies(run, case.size))
         ]
-        pairs = compare(frames, Side(_chunks, _verify), Side(_chunks, _verify_by_hand), run.effort)
+        pairs = compare(frames, Side(b"".join, _verify), Side(b"".join, baseline.split), run.effort)
         yield _figure(f"verify {case.label}", case, pairs)
     for case in _BUILD:
         bodies = _bodies(run, case.size)
-        pairs = compare(bodies, Side(list, _build), Side(list, _build_by_hand), run.effort)
+        pairs = compare(bodies, Side(fresh, _build), Side(fresh, _build_by_hand), run.effort)
         yield _figure(f"build {case.label}", case, pairs)
 
 
@@ -74,22 +76,11 @@ def cut(material: bytes, size: int, count: int) -> list[bytes]:
     return pieces
 
 
-def _chunks(frames: list[bytes]) -> list[bytes]:
-    at_once = max(1, _CHUNK_BYTES // len(frames[0]))
-    return [b"".join(frames[at : at + at_once]) for at in range(0, len(frames), at_once)]
-
-
-def _verify(chunks: list[bytes]) -> None:
-    reader = FrameReader()
-    for chunk in chunks:
-        reader.feed(chunk)
-        for _ in reader:
-            pass
-
-
-def _verify_by_hand(chunks: list[bytes]) -> None:
-    for chunk in chunks:
-        baseline.split(chunk)
+def _verify(data: bytes) -> None:
+    reader = _READER
+    reader.feed(data)
+    for _ in reader:
+        pass
 
 
 def _build(bodies: list[bytes]) -> None:

@@ -26,9 +26,7 @@ MAX_CELLS: Final[int]
 
 @final
 class Plan:
-    def __init__(
-        self, cls: type[Struct], full_name: str, fields: Iterable[_FieldRow]
-    ) -> None: ...
+    def __init__(self, cls: type[Struct], full_name: str, fields: Iterable[_FieldRow]) -> None: ...
     @property
     def cls(self) -> type[Struct]: ...
     @property

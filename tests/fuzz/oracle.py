@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module, resources
 from pathlib import Path
@@ -67,9 +67,12 @@ def our_classes() -> dict[str, type[msgspec.Struct]]:
     classes: dict[str, type[msgspec.Struct]] = {}
     for module in iter_modules(futukit.messages.__path__):
         for value in vars(import_module(f"futukit.messages.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, msgspec.Struct):
-                if value is not msgspec.Struct:
-                    classes[codec.plan_of(value).full_name] = value
+            if (
+                isinstance(value, type)
+                and issubclass(value, msgspec.Struct)
+                and value is not msgspec.Struct
+            ):
+                classes[codec.plan_of(value).full_name] = value
     return classes
 
 
@@ -92,11 +95,8 @@ def upb_class(pool: descriptor_pool.DescriptorPool, name: str) -> Any:
 
 
 def _integers(low: int, high: int) -> st.SearchStrategy[int]:
-    edges = sorted({low, high, -1, 0, 1, 127, 128, 16383, 16384} & set(range(-1, 16385))) + [
-        low,
-        high,
-    ]
-    return st.sampled_from([edge for edge in edges if low <= edge <= high]) | st.integers(low, high)
+    edges = [edge for edge in (-1, 0, 1, 127, 128, 16383, 16384) if low <= edge <= high]
+    return st.sampled_from([*edges, low, high]) | st.integers(low, high)
 
 
 _TEXT = st.sampled_from(["", "00700", "HK", "2024-01-02 09:30:00", "腾讯控股", "a\0b", "é", "😀"])
@@ -246,12 +246,22 @@ def _has_broken_text(theirs: Any) -> bool:
     for field, value in theirs.ListFields():
         items = value if field.is_repeated else [value]
         if field.type == FieldDescriptor.TYPE_STRING:
-            if any(isinstance(item, bytes) for item in items):
-                return True
+            broken = any(isinstance(item, bytes) for item in items)
         elif field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
-            if any(_has_broken_text(item) for item in items):
-                return True
+            broken = any(_has_broken_text(item) for item in items)
+        else:
+            broken = False
+        if broken:
+            return True
     return False
+
+
+def _read(read: Callable[[bytes], Any], data: bytes, refusal: type[Exception]) -> tuple[Any, Any]:
+    """What was read and None, or None and the refusal."""
+    try:
+        return read(data), None
+    except refusal as error:
+        return None, error
 
 
 def agree(cls: type[Any], upb: Any, data: bytes) -> None:
@@ -261,23 +271,17 @@ def agree(cls: type[Any], upb: Any, data: bytes) -> None:
     (the latter also where a later duplicate replaces the broken text), unknown values of true
     enums are kept, an absent retType reads -400.
     """
-    try:
-        theirs = upb.FromString(data)
-    except UpbDecodeError:
-        theirs = None
-    try:
-        ours = codec.decode(cls, data)
-    except DecodeError as error:
-        if theirs is None or error.reason == "not UTF-8":
-            return
+    theirs, _ = _read(upb.FromString, data, UpbDecodeError)
+    ours, error = _read(lambda body: codec.decode(cls, body), data, DecodeError)
+    if error is None:
+        assert theirs is not None, "the oracle refuses this"
+        assert not _has_broken_text(theirs)
+        assert not _missing(theirs)[0]
+        compare(cls, ours, theirs)
+    elif theirs is not None and error.reason != "not UTF-8":
         certain, doubtful = _missing(theirs)
         assert error.reason == "required field is missing"
         assert error.path in certain or doubtful
-        return
-    assert theirs is not None, "the oracle refuses this"
-    assert not _has_broken_text(theirs)
-    assert not _missing(theirs)[0]
-    compare(cls, ours, theirs)
 
 
 _PAYLOADS = {
