@@ -2,7 +2,8 @@
 
 Codes, names, times and currencies come again and again. A cached string saves the check, the
 allocation and the copy. The cache is a direct-mapped table: it can never grow, and a string
-that does not come again costs one replaced entry.
+that does not come again costs one replaced entry. In a long table of rows the longer strings
+are times, another one in each row: there, finding one costs more cache misses than making it.
 """
 
 from cpython.object cimport PyObject
@@ -56,16 +57,17 @@ cdef extern from *:
     TextEntry* fk_text_at(uint64_t first, uint64_t middle, uint64_t last) noexcept
 
 cdef enum:
-    CACHED_LENGTH = 23  # three words, less the byte for the length; longer ones are not cached
+    CACHED_LENGTH = 23        # three words, less the byte for the length
+    CACHED_TABLE_LENGTH = 15  # the same in a long table
 
 
-cdef inline PyObject* make_text(const uint8_t* at, Py_ssize_t size) noexcept:
+cdef inline PyObject* make_text(const uint8_t* at, Py_ssize_t size, bint table) noexcept:
     """A new reference to the string, or NULL with a Python error set (UnicodeDecodeError)."""
     cdef uint64_t first = 0
     cdef uint64_t middle = 0
     cdef uint64_t last = <uint64_t>size << 56
     cdef TextEntry* entry
-    if size > CACHED_LENGTH:
+    if size > CACHED_TABLE_LENGTH and (table or size > CACHED_LENGTH):
         return make_long_text(at, size)
     # Words that overlap and are shifted into place need no loop and read nothing past the end.
     if size > 16:

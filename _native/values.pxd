@@ -106,7 +106,7 @@ cdef inline PyObject* real_value(
 
 
 cdef inline PyObject* text_value(Decoding* state, const uint8_t* at, Py_ssize_t size) noexcept:
-    cdef PyObject* text = make_text(at, size)
+    cdef PyObject* text = make_text(at, size, state.reals.sharing)
     if text == NULL and PyErr_ExceptionMatches(PyExc_UnicodeError):
         PyErr_Clear()
         state.reason = b"not UTF-8"

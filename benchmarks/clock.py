@@ -20,18 +20,20 @@ C = TypeVar("C")
 class Effort:
     """How much a run spends: alternating rounds, and about how long one side's turn takes.
 
-    ``rounds`` is for figures whose turns take ``turn`` seconds; ``long_rounds`` for those whose
-    turns take much longer (the official SDK, process starts).
+    ``rounds`` is for figures whose turns take ``turn`` seconds; ``middle_rounds`` for turns of
+    some tenths of a second (streams of pushes), ``long_rounds`` for longer ones (the official
+    SDK, process starts).
     """
 
     rounds: int
+    middle_rounds: int
     long_rounds: int
     turn: float
     quick: bool
 
 
-FULL = Effort(rounds=61, long_rounds=9, turn=0.01, quick=False)
-QUICK = Effort(rounds=3, long_rounds=1, turn=0.002, quick=True)
+FULL = Effort(rounds=61, middle_rounds=21, long_rounds=9, turn=0.01, quick=False)
+QUICK = Effort(rounds=3, middle_rounds=3, long_rounds=1, turn=0.002, quick=True)
 
 
 @contextmanager

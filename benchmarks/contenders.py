@@ -28,6 +28,11 @@ __all__ = ["Asyncio", "AsyncioStreams", "Blocking", "Official", "PlainSocket"]
 _GLOBAL_STATE: Final = 1002
 _SUBSCRIBE: Final = 3001
 _RECEIVE_BYTES: Final = 256 * 1024
+_PATIENCE: Final = 100.0
+
+# Callbacks of the blocking face stand behind a queue that drops when it is full. All of a turn's
+# pushes have room in it, or they could not be counted.
+_PUSH_QUEUE: Final = 1_000_000
 
 
 def _url(port: int) -> str:
@@ -95,7 +100,8 @@ class Asyncio(_Closing):
         gc.collect()
         started = time.perf_counter()
         await self._client.call_bytes(_SUBSCRIBE, request)
-        await self._done
+        async with asyncio.timeout(_PATIENCE):
+            await self._done
         return time.perf_counter() - started
 
     def calls(self, count: int) -> list[float]:
@@ -119,7 +125,7 @@ class Blocking(_Closing):
 
     def __init__(self, port: int, pushes: Iterable[type[Any]] = ()) -> None:
         super().__init__()
-        self._client = sync.connect(_url(port))
+        self._client = sync.connect(_url(port), push_queue=_PUSH_QUEUE)
         self._opened.callback(self._client.close)
         self._left = 0
         self._done = threading.Event()
@@ -139,7 +145,8 @@ class Blocking(_Closing):
         gc.collect()
         started = time.perf_counter()
         self._client.call_bytes(_SUBSCRIBE, request)
-        self._done.wait()
+        if not self._done.wait(_PATIENCE):
+            raise TimeoutError(f"{self._left} pushes did not come")
         return time.perf_counter() - started
 
     def calls(self, count: int) -> list[float]:
@@ -152,7 +159,7 @@ class PlainSocket(_Closing):
 
     def __init__(self, port: int, kinds: Iterable[BodySet] = ()) -> None:
         super().__init__()
-        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket = socket.create_connection(("127.0.0.1", port), _PATIENCE)
         self._opened.callback(self._socket.close)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._serial = 0
@@ -246,7 +253,10 @@ class AsyncioStreams(_Closing):
         spent = []
         for _ in range(count):
             started = clock()
-            read(parse(await self._ask(_GLOBAL_STATE, request().SerializeToString())))
+            # A client has a time limit for each call; the plain socket has one, too.
+            async with asyncio.timeout(_PATIENCE):
+                answer = await self._ask(_GLOBAL_STATE, request().SerializeToString())
+            read(parse(answer))
             spent.append(clock() - started)
         return spent
 

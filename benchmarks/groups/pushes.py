@@ -26,6 +26,8 @@ __all__ = ["measure", "source"]
 _GROUP: Final = "pushes"
 _GATE: Final = 5.0
 _AIM: Final = 10.0
+_COUNT: Final = 40_000
+_QUICK_COUNT: Final = 4_000
 _LOOP: Final = "Python loop"
 _TICKERS: Final = "tickers"
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -80,10 +82,12 @@ def _ours(port: int, stream: _Stream) -> list[tuple[str, Callable[[], Any]]]:
 
 
 def _against_loop(run: Run, child: Child, port: int, stream: _Stream) -> Iterator[Outcome]:
-    count = 2_000 if run.effort.quick else 30_000
+    count = _QUICK_COUNT if run.effort.quick else _COUNT
     for face, make in _ours(port, stream):
         with make() as ours, PlainSocket(port, stream.kinds) as theirs:
-            pairs = _rounds(child, stream.name, (ours, count), (theirs, count), run.effort.rounds)
+            pairs = _rounds(
+                child, stream.name, (ours, count), (theirs, count), run.effort.middle_rounds
+            )
         yield figure(
             _GROUP,
             f"{stream.label}, {face}",
@@ -104,7 +108,7 @@ def _against_official(run: Run, child: Child, port: int, stream: _Stream) -> Ite
             for _, name, _ in cases:
                 yield Absent(_GROUP, f"{stream.label}, {face}", name, python.reason)
         return
-    count = 2_000 if run.effort.quick else 30_000
+    count = _QUICK_COUNT if run.effort.quick else _COUNT
     with official.worker(python) as sdk:
         sdk.ask(do="connect", port=port)
         for face, make in _ours(port, stream):

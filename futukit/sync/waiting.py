@@ -56,6 +56,9 @@ class Dispatcher:
     """Runs callbacks one after the other in a daemon thread, which starts with the first.
 
     At most ``maxsize`` pushes wait; the oldest makes room. State changes are never dropped.
+
+    A push takes no lock: a deque's ends are safe between threads. Only an idle thread has to be
+    woken, and it says that it is idle before it looks at the queues for the last time.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -63,6 +66,7 @@ class Dispatcher:
         self._urgent: deque[Callable[[], object]] = deque()
         self._pushes: deque[tuple[Callable[[Any], object], Any]] = deque()
         self._changed = threading.Condition(threading.Lock())
+        self._idle = False
         self._thread: threading.Thread | None = None
         self._stopped = False
         self.dropped = 0
@@ -78,27 +82,22 @@ class Dispatcher:
 
     def push(self, handler: Callable[[Any], object], s2c: Any) -> None:
         """Queue a push for a handler."""
-        with self._changed:
-            if len(self._pushes) >= self._maxsize:
-                self._pushes.popleft()
-                if not self.dropped:
-                    _logger.warning("push handlers are too slow: the oldest pushes are dropped")
-                self.dropped += 1
-            self._pushes.append((handler, s2c))
-            self._changed.notify()
+        pushes = self._pushes
+        if len(pushes) >= self._maxsize:
+            self._drop()
+        pushes.append((handler, s2c))
+        if self._idle:
+            self._wake()
 
     def urgent(self, work: Callable[[], object]) -> None:
         """Queue something that must not be dropped, before all pushes."""
-        with self._changed:
-            self._urgent.append(work)
-            self._changed.notify()
+        self._urgent.append(work)
+        self._wake()
 
     def stop(self) -> None:
         """Run what is urgent, forget the pushes, end the thread after the present callback."""
-        with self._changed:
-            self._stopped = True
-            self._pushes.clear()
-            self._changed.notify()
+        self._stopped = True
+        self._wake()
 
     def join(self, timeout: float) -> None:
         """Wait for the thread's end, at most so many seconds; not from within a callback."""
@@ -106,23 +105,53 @@ class Dispatcher:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _drop(self) -> None:
+        try:
+            self._pushes.popleft()
+        except IndexError:
+            return  # the thread was faster: there is room now
+        if not self.dropped:
+            _logger.warning("push handlers are too slow: the oldest pushes are dropped")
+        self.dropped += 1
+
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                while not (self._urgent or self._pushes or self._stopped):
-                    self._changed.wait()
-                if self._urgent:
-                    work: Callable[[], object] = self._urgent.popleft()
-                elif self._pushes:
-                    handler, s2c = self._pushes.popleft()
-                    work = _bound(handler, s2c)
-                else:
-                    return
+        while not self._stopped:
+            self._work()
+            self._rest()
+        self._pushes.clear()
+        self._hurry()
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._idle = True
+            if not (self._urgent or self._pushes or self._stopped):
+                self._changed.wait()
+            self._idle = False
+
+    def _work(self) -> None:
+        pushes, urgent = self._pushes, self._urgent
+        while pushes or urgent:
+            if urgent:
+                self._hurry()
+            if self._stopped:
+                return
+            try:
+                handler, s2c = pushes.popleft()
+            except IndexError:
+                continue  # the reader thread has just dropped the last one
+            try:
+                handler(s2c)
+            except Exception:
+                _logger.exception("a handler failed")
+
+    def _hurry(self) -> None:
+        while self._urgent:
+            work = self._urgent.popleft()
             try:
                 work()
             except Exception:
                 _logger.exception("a handler failed")
-
-
-def _bound(handler: Callable[[Any], object], s2c: Any) -> Callable[[], object]:
-    return lambda: handler(s2c)
