@@ -23,7 +23,6 @@ from layout cimport Field
 cdef enum:
     FREE_FLOATS = 100      # what CPython's list of free floats holds
     REAL_BITS = 9
-    REAL_ENTRIES = 512
     MISSES_BORNE = 64      # net misses until a field rests; a hit makes up for two
     RESTED_VALUES = 1024
     TABLE_ROWS = 32        # a table this long is worth preparing the entries for

@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
 def _measure(group: str, run: object) -> list[Outcome]:
     from benchmarks.groups import GROUPS
 
+    print(f"measuring {group} …", file=sys.stderr, flush=True)
     started = time.monotonic()
     outcomes = list(import_module(f"benchmarks.groups.{GROUPS[group]}").measure(run))
     print("\n" + "\n".join(report.table_lines(group, outcomes)), flush=True)

@@ -11,23 +11,16 @@ same row whichever page it stands on.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from futukit.sim.cast import Cast, key_of
 from futukit.sim.chance import dice
+from futukit.sim.facts import fact
 from futukit.sim.paging import COUNT_FIELDS, close_page
-from futukit.sim.question import (
-    EVENT_CONTRACT_MARKET,
-    Listed,
-    Question,
-    Universe,
-    is_security,
-    read_question,
-)
+from futukit.sim.question import Question, Universe, is_security, read_question
 from futukit.sim.schema import Field, fields_of
 from futukit.sim.values import Scene, scalar
 from futukit.types import OpenEnum
@@ -44,7 +37,6 @@ _MARKETS_OF_PREFIX: Final = {
     "jp": (41,),
     "my": (61,),
 }
-_EVENT_WORDS: Final = frozenset({"series", "event", "contract", "contracts", "milestone"})
 _HIGH: Final = frozenset({"high", "highest", "upper", "max"})
 _LOW: Final = frozenset({"low", "lowest", "lower", "min"})
 _INSIDE: Final = frozenset({"open", "close", "average", "avg"})
@@ -63,11 +55,8 @@ class SchemaAnswers:
         Raises RefusalError for a security, a page or a time that cannot be.
         """
         question = read_question(self._seed, self._universe, proto_id, c2s)
-        question = _nobody_twice(question, self._universe, answer_type)
-        scene = Scene(
-            question.subject(0), question.instant(0), 0, question.windowed, question.market
-        )
-        return _Composer(question, self._universe).outermost(answer_type, scene)
+        question = Cast(self._universe, question).bounded(answer_type)
+        return _Composer(question, self._universe).outermost(answer_type)
 
 
 class _Composer:
@@ -75,9 +64,11 @@ class _Composer:
 
     def __init__(self, question: Question, universe: Universe) -> None:
         self._question = question
-        self._universe = universe
+        self._cast = Cast(universe, question)
 
-    def outermost(self, cls: type[Struct], scene: Scene) -> Struct:
+    def outermost(self, cls: type[Struct]) -> Struct:
+        """The answer's outermost message."""
+        scene = self._scene(0)
         values: dict[str, Any] = {}
         for field in fields_of(cls):
             if field.attribute == "ret_type":
@@ -111,27 +102,23 @@ class _Composer:
         return tuple(self._value(field, f"{path}[{i}]", self._scene(i), 0) for i in indices)
 
     def _keyed_rows(self, field: Field, path: str, keys: Field) -> tuple[Any, ...]:
-        key = _key_of(field.target, keys)
+        key = _repeating(field.target, keys)
         rows = []
         for index, value in enumerate(self._question.value(keys.attribute)):
             scene = self._scene(index)
             if is_security(keys.target):
-                scene = scene._replace(listed=self._question.asked[index])
+                scene = scene._replace(listed=self._question.asked[index], settled=True)
             row = self._value(field, f"{path}[{index}]", scene, 0)
             rows.append(msgspec.structs.replace(row, **{key.attribute: value}) if key else row)
         return tuple(rows)
 
     def _scene(self, index: int) -> Scene:
         question = self._question
-        return Scene(
-            question.subject(index),
-            question.instant(index),
-            index,
-            question.windowed,
-            question.market,
-        )
+        subject, instant = question.subject(index), question.instant(index)
+        return Scene(subject, instant, index, question.windowed, question.now)
 
     def _message(self, cls: type[Struct], path: str, scene: Scene, depth: int) -> Struct:
+        scene = self._cast.row(cls, path.rpartition(".")[2].partition("[")[0], scene)
         values: dict[str, Any] = {}
         for field in fields_of(cls):
             inner = f"{path}.{field.attribute}"
@@ -153,13 +140,12 @@ class _Composer:
         page = self._question.page
         most = page.rows if page.rows is not None and not page.paged else 3
         count = 1 + dice(f"{self._question.root}{path}#").randrange(min(most, 5))
-        others = is_security(field.target) or _key_of(field.target, None) is not None
+        others = is_security(field.target) or key_of(field.target) is not None
         rows = []
         for index in range(count):
             row = scene._replace(row=index, instant=scene.instant - index * scene.step)
             if others:
-                choice = self._question.choice
-                row = row._replace(listed=choice[(scene.row + index) % len(choice)])
+                row = row._replace(listed=self._cast.others(scene, index))
             rows.append(self._value(field, f"{path}[{index}]", row, depth))
         return tuple(rows)
 
@@ -201,48 +187,9 @@ class _Composer:
         if field.kind != "message":
             return scalar(field, scene, dice(f"{self._question.root}{path}"))
         if is_security(field.target):
-            return self._security(field, path, scene)
-        return self._message(field.target, path, scene, depth + 1)
-
-    def _security(self, field: Field, path: str, scene: Scene) -> Any:
-        # ``plateList[3].security`` is a plate: the list's name counts with the field's.
-        words = {word for part in path.split(".")[-2:] for word in part.split("[")[0].split("_")}
-        if words & _EVENT_WORDS or scene.listed.market == EVENT_CONTRACT_MARKET:
-            return self._event_security(field, path)
-        chosen = _nth(_pool(self._universe, self._question, words), scene.row) or scene.listed
-        return field.target(market=chosen.market, code=chosen.code)
-
-    def _event_security(self, field: Field, path: str) -> Any:
-        """An event contract: the asked one where the names agree, else one of the same kind."""
-        word = field.attribute.split("_")[0]
-        for name in (word, field.attribute, "security"):
-            asked = self._question.value(name)
-            if is_security(type(asked)) and (name != "security" or word in ("code", "security")):
-                return asked
-        number = dice(f"{self._question.root}{path}").randrange(1000)
-        return field.target(market=EVENT_CONTRACT_MARKET, code=f"{word.upper()}-{number:03d}")
-
-
-def _nobody_twice(question: Question, universe: Universe, answer_type: type[Struct]) -> Question:
-    """Of a list of securities, no more rows than there are securities of their kind."""
-    for field in fields_of(answer_type):
-        key = _key_of(field.target, None)
-        if field.label == "repeated" and key is not None:
-            words = {*field.attribute.split("_"), *key.attribute.split("_")}
-            kind = _pool(universe, question, words - {"owner", "underlying"}) or question.choice
-            return dataclasses.replace(question, total=min(question.total, len(kind)))
-    return question
-
-
-def _pool(universe: Universe, question: Question, words: set[str]) -> Sequence[Listed]:
-    """The securities that the words of a field's name speak of; empty: whom the row is about."""
-    if "plate" in words:
-        return universe.plates(question.market) or universe.plates(None)
-    if "option" in words:
-        return universe.options(question.market) or universe.options(None)
-    if words & {"owner", "underlying"}:
-        return question.asked[:1]
-    return ()
+            return self._cast.security(field, path, scene)
+        known = fact(field, scene.listed, scene.now)
+        return known or self._message(field.target, path, scene, depth + 1)
 
 
 def _told_again(asked: Struct, row: type[Struct]) -> dict[str, Any]:
@@ -290,32 +237,28 @@ def _keys_of(field: Field, question: Question) -> Field | None:
             keys.label == "repeated"
             and question.value(keys.attribute)
             and (is_security(keys.target) or keys.kind != "message")
-            and _key_of(field.target, keys) is not None
+            and _repeating(field.target, keys) is not None
         ):
             return keys
     return None
 
 
-def _key_of(row: type[Struct] | Any, keys: Field | None) -> Field | None:
-    """The field of a row that repeats one value of ``keys``; without keys, the first security."""
+def _repeating(row: type[Struct] | Any, keys: Field) -> Field | None:
+    """The field of a row that repeats one value of ``keys``."""
+    if is_security(keys.target):
+        return key_of(row)
     if not (isinstance(row, type) and issubclass(row, Struct)):
         return None
-    for field in fields_of(row):
-        if field.label == "repeated":
-            continue
-        if keys is None or is_security(keys.target):
-            if is_security(field.target):
-                return field
-        elif field.kind == keys.kind and keys.attribute in (
-            f"{field.attribute}_list",
-            f"{field.attribute}s",
-        ):
-            return field
-    return None
-
-
-def _nth(pool: Sequence[Listed], index: int) -> Listed | None:
-    return pool[index % len(pool)] if pool else None
+    return next(
+        (
+            field
+            for field in fields_of(row)
+            if field.label != "repeated"
+            and field.kind == keys.kind
+            and keys.attribute in (f"{field.attribute}_list", f"{field.attribute}s")
+        ),
+        None,
+    )
 
 
 def _order_prices(values: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from futukit.sim.history import HistoryQuota
 from futukit.sim.keys import KeyMaker
 from futukit.sim.market import Event, Market
 from futukit.sim.peer import Peer, Push, PushSink
+from futukit.sim.personal import PriceReminders, WatchLists
 from futukit.sim.publisher import Publisher
 from futukit.sim.refusal import BAD_BODY, UNKNOWN_PROTO_ID, UNKNOWN_SECURITY, RefusalError
 from futukit.sim.registry import HandlerTable
@@ -69,6 +70,9 @@ class OpenD:
             self.settings.quota, self.settings.option_quota, self._chain_of
         )
         self.history_quota = HistoryQuota(self.settings.quota)
+        instruments = {key: self.market.instrument(key) for key in self.market.keys()}  # noqa: SIM118
+        self.watch_lists = WatchLists(seed, instruments)
+        self.reminders = PriceReminders()
         self.handlers = HandlerTable()
         self.faults = FaultPlan()
         self.timetable = Timetable()

@@ -7,8 +7,9 @@ business. Faults strike here, between the packed frame and the socket.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from futukit._native.frame import Envelope, FrameReader
 from futukit.core.events import Event, Introduced, Lost, Request
@@ -40,13 +41,10 @@ class TcpServer:
         self.slow_clients_cut = 0
         self.connections: set[_Connection] = set()
         self._server: asyncio.Server | None = None
-        self._epoch = 0.0
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port. Raises OSError where that cannot be."""
         loop = asyncio.get_running_loop()
-        if not self.opend.settings.freeze:
-            self._epoch = self.opend.now - loop.time()
         self._server = await loop.create_server(lambda: _Connection(self), host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -83,10 +81,10 @@ class TcpServer:
     def new_session(self, welcome: init_connect.S2C, refusal: str | None) -> ServerSession:
         """A session for a connection, which may be refused from the start."""
         frozen = self.opend.settings.freeze
-        return ServerSession(
+        return _MarketTimeSession(
+            self.opend,
             welcome,
             now=self.session_time(),
-            epoch=self._epoch,
             idle_timeout=inf if frozen else None,
             refusal=refusal,
         )
@@ -101,6 +99,18 @@ class TcpServer:
         """Whether there are more sockets than even refusals are worth."""
         limit = self.opend.settings.max_connections * _SOCKETS_PER_CLIENT
         return len(self.connections) > limit
+
+
+class _MarketTimeSession(ServerSession):
+    """A session whose KeepAlive tells the time of the market, at whatever speed it goes."""
+
+    def __init__(self, opend: OpenD, welcome: init_connect.S2C, **options: Any) -> None:
+        super().__init__(welcome, **options)
+        self._opend = opend
+
+    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]:
+        self._epoch = self._opend.now - now
+        return super().receive(envelopes, now)
 
 
 class _Connection(asyncio.BufferedProtocol):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from futukit.messages import qot_common
 from futukit.sim.market import Instrument, Market
-from futukit.sim.question import Listed
+from futukit.sim.question import Listed, Terms
 from futukit.types import join_security, market_of
 
 __all__ = ["MarketUniverse"]
 
 _STOCKS: Final = (qot_common.SecurityType.EQTY, qot_common.SecurityType.TRUST)
-_ALL_PLATES: Final = 0
-_PLATE_PRICE: Final = 1000.0
+_WITH_TERMS: Final = ("option", "warrant")
 
 
 class MarketUniverse:
@@ -25,42 +24,34 @@ class MarketUniverse:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._instruments = [market.instrument(key) for key in market.keys()]  # noqa: SIM118
-        self._plates = {
-            number: tuple(
-                Listed(int(row.plate.market), row.plate.code, row.name, _PLATE_PRICE)
-                for row in market.plates(number, _ALL_PLATES)
-            )
-            for number in (1, 11, 21, 22)
-        }
 
     def listed(self, market: int | None) -> Sequence[Listed]:
         """Stocks and funds of one market, or of all."""
-        return [
-            self._priced(instrument)
-            for instrument in self._instruments
-            if instrument.sec_type in _STOCKS and market in (None, int(instrument.security.market))
-        ]
+        return [self._priced(one) for one in self._of(market) if one.sec_type in _STOCKS]
 
     def plates(self, market: int | None) -> Sequence[Listed]:
         """Plates of one market, or of all."""
-        if market is not None:
-            return self._plates.get(market, ())
-        return [plate for plates in self._plates.values() for plate in plates]
+        return [self._priced(one) for one in self._of(market) if one.plate_set is not None]
+
+    def members(self, plate: Listed) -> Sequence[Listed]:
+        """The securities of a plate; empty for what is no plate."""
+        key = join_security(plate.market, plate.code)
+        if key not in self._market or self._market.instrument(key).plate_set is None:
+            return ()
+        return [self._priced(self._market.instrument(one)) for one in self._members_of(key)]
 
     def options(self, market: int | None) -> Sequence[Listed]:
         """Options of one market, or of all."""
-        return [
-            self._priced(instrument)
-            for instrument in self._instruments
-            if instrument.is_option and market in (None, int(instrument.security.market))
-        ]
+        return [self._priced(one) for one in self._of(market) if one.is_option]
+
+    def warrants(self, market: int | None) -> Sequence[Listed]:
+        """Warrants of one market, or of all."""
+        return [self._priced(one) for one in self._of(market) if one.kind == "warrant"]
 
     def find(self, market: int, code: str) -> Listed | None:
         """The security or plate with this code."""
         key = join_security(1 if market == 2 else market, code)
-        if key in self._market:
-            return self._priced(self._market.instrument(key))
-        return next((plate for plate in self._plates.get(market, ()) if plate.code == code), None)
+        return self._priced(self._market.instrument(key)) if key in self._market else None
 
     def find_text(self, text: str) -> Listed | None:
         """The security with this key, code or name."""
@@ -78,7 +69,34 @@ class MarketUniverse:
             tzinfo=None
         )
 
+    def _of(self, market: int | None) -> Iterator[Instrument]:
+        for one in self._instruments:
+            if market in (None, int(one.security.market)):
+                yield one
+
+    def _members_of(self, key: str) -> Iterator[str]:
+        for row in self._market.plate_members(key):
+            yield self._market.key_of(row.basic.security)
+
     def _priced(self, instrument: Instrument) -> Listed:
-        quote = self._market.basic_qot(instrument.key)
         security = instrument.security
-        return Listed(int(security.market), security.code, instrument.name, quote.cur_price)
+        return Listed(
+            int(security.market),
+            security.code,
+            instrument.name,
+            self._market.basic_qot(instrument.key).cur_price,
+            self._market.static_info(instrument.key),
+            self._terms(instrument),
+        )
+
+    def _terms(self, instrument: Instrument) -> Terms | None:
+        derivative = instrument.derivative
+        if derivative is None or derivative.kind not in _WITH_TERMS:
+            return None
+        return Terms(
+            owner=self._priced(self._market.instrument(derivative.owner)),
+            strike=derivative.strike,
+            expires=datetime.fromordinal(derivative.expires),
+            call=derivative.call,
+            ratio=derivative.conversion,
+        )

@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final, NamedTuple
 
+from futukit.sim.facts import CURRENCIES, epoch_of, fact, is_put
 from futukit.sim.question import Listed
 from futukit.sim.schema import Field
-from futukit.types import OpenEnum
+from futukit.types import OpenEnum, market_of
 
 __all__ = ["Scene", "scalar"]
 
 _INT32_MAX: Final = 2**31 - 1
 
 _NOTHING: Final = frozenset({"UNKNOWN", "UNKNOW", "UNKONW", "NONE", "NULL", "INITIALIZED"})
-_CURRENCIES: Final = {1: "HKD", 11: "USD", 21: "CNH", 22: "CNH", 101: "USD"}
 _DATE_ONLY: Final = frozenset(
     {"strike_time", "list_time", "maturity_time", "last_trade_time", "expire_time"}
     | {"end_trade_time", "timestamp_str", "time_str", "last_transaction_time"}
@@ -28,6 +28,7 @@ _LATER: Final = frozenset(
     {"strike", "expire", "maturity", "expiration", "payable", "meeting", "settlement", "trade"}
     | {"end", "close", "next", "latest", "earnings"}
 )
+_EXPIRY: Final = frozenset({"strike", "expire", "expiry", "maturity"})
 _NEVER: Final = frozenset({"suspend", "blank", "suspended", "delisting", "retry"})
 _PERCENT_FULL: Final = frozenset(
     {"percentile", "probability", "proportion", "weight", "rank", "score", "prob"}
@@ -50,6 +51,9 @@ _QUANTITY: Final = frozenset(
 _COUNT: Final = frozenset({"count", "num", "total", "days", "day", "dte", "distance", "ranking"})
 _IDENTITY: Final = frozenset({"id", "key", "sequence", "code"})
 _MULTIPLE: Final = frozenset({"pe", "pb", "ps", "valuation", "forward", "multiple"})
+_VOLATILITY: Final = frozenset({"iv", "hv", "volatility"})
+_MOVES: Final = frozenset({"change", "chg", "ratio", "crush"})
+_SECURITY_NAMES: Final = frozenset({"stock_name", "symbol_name", "option_name", "plate_name"})
 _LOTS: Final = (100, 200, 500, 1000)
 _GREEKS: Final = {
     "delta": (-1.0, 1.0),
@@ -61,16 +65,19 @@ _GREEKS: Final = {
 
 
 class Scene(NamedTuple):
-    """Where a value stands: whose it is, when, which row of its list, and about which market.
+    """Where a value stands: whose it is, when, and in which row of its list; ``now`` is today.
 
-    ``windowed`` says that the request set the time: then no field leaves it.
+    ``windowed`` says that the request set the time: then no field leaves it. ``settled`` says
+    that the request named whom the row is about, ``named`` that the row's name is theirs.
     """
 
     listed: Listed
     instant: datetime
     row: int
     windowed: bool
-    market: int | None
+    now: datetime
+    settled: bool = False
+    named: bool = True
 
     @property
     def step(self) -> timedelta:
@@ -79,7 +86,10 @@ class Scene(NamedTuple):
 
 
 def scalar(field: Field, scene: Scene, rng: Random) -> Any:
-    """A value for one field that is no message: right in kind, plausible by name."""
+    """A value for one field that is no message: a fact, or right in kind, plausible by name."""
+    known = fact(field, scene.listed, scene.now)
+    if known is not None:
+        return known
     if isinstance(field.target, type) and issubclass(field.target, OpenEnum):
         return member(field.target, rng)
     if field.kind == "bool":
@@ -100,6 +110,8 @@ def member(enum: type[OpenEnum], rng: Random) -> OpenEnum:
 def _moment(words: list[str], scene: Scene) -> datetime:
     """The time of a field. Fields that differ in their suffix only share it: the stem counts."""
     stem = [word for word in words if word not in ("time", "date", "timestamp", "str", "stamp")]
+    if scene.listed.terms is not None and set(stem) & _EXPIRY:
+        return scene.listed.terms.expires
     if scene.windowed:
         return scene.instant
     if set(stem) & _LATER:
@@ -114,6 +126,8 @@ def _is_time(field_words: list[str]) -> bool:
     return last in ("time", "date", "timestamp", "stamp") or field_words[-2:] in (
         ["trading", "day"],
         ["time", "key"],
+        ["date", "begin"],
+        ["date", "end"],
     )
 
 
@@ -132,11 +146,13 @@ def _text(attribute: str, scene: Scene, rng: Random) -> str:
     if "url" in words:
         return f"https://example.com/{'/'.join(words)}/{rng.randrange(10**6)}"
     if "currency" in words:
-        return _CURRENCIES.get(scene.listed.market, "USD")
-    if attribute in ("name", "stock_name", "symbol_name"):
+        return CURRENCIES.get(scene.listed.market, "USD")
+    if attribute in _SECURITY_NAMES or (attribute == "name" and scene.named):
         return scene.listed.name
     if attribute in ("code", "stock_code", "symbol"):
         return scene.listed.code
+    if words[-1] == "securities":
+        return f"{scene.listed.code}.{market_of(scene.listed.market).prefix}"
     if set(words) & (_PRICE | _MONEY | _QUANTITY):
         return f"{rng.uniform(1, 100):.2f}"
     if words[-1] in ("year", "age"):
@@ -152,8 +168,8 @@ def _number(field: Field, scene: Scene, rng: Random) -> float | int:
     words = field.attribute.split("_")
     whole = field.kind not in ("double", "float")
     if _is_time(words) and field.kind != "int32":
-        seconds = int(_moment(words, scene).timestamp())
-        return seconds if whole else float(seconds)
+        seconds = epoch_of(_moment(words, scene), scene.listed.market)
+        return int(seconds) if whole else seconds
     value = _magnitude(words, scene, rng)
     if whole:
         lowest = 0 if field.kind.startswith("u") else -_INT32_MAX
@@ -165,7 +181,10 @@ def _magnitude(words: list[str], scene: Scene, rng: Random) -> float:
     names = set(words)
     for greek, (low, high) in _GREEKS.items():
         if greek in names:
-            return rng.uniform(low, high)
+            size = rng.uniform(low, high)
+            if greek != "delta" or scene.listed.terms is None:
+                return size
+            return -abs(size) if is_put(scene.listed) else abs(size)
     if words == ["lot", "size"]:
         return rng.choice(_LOTS)
     if words == ["qty", "ratio"]:
@@ -180,6 +199,8 @@ def _magnitude(words: list[str], scene: Scene, rng: Random) -> float:
         return rng.uniform(5, 40)
     if names & _COUNT and not names & _PERCENT:
         return rng.randrange(1, 50)
+    if names & _VOLATILITY and not names & _MOVES:
+        return rng.uniform(10, 80)
     if names & _PERCENT and not names & {"price"}:
         return rng.uniform(-10, 10)
     if names & _QUANTITY:

@@ -87,6 +87,7 @@ class Dispatcher:
             self._drop()
         pushes.append((handler, s2c))
         if self._idle:
+            self._idle = False  # one call is enough: the thread may need a while to come
             self._wake()
 
     def urgent(self, work: Callable[[], object]) -> None:

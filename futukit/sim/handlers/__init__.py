@@ -8,10 +8,11 @@ from __future__ import annotations
 from futukit.sim.handlers import (
     derivatives,
     history,
+    personal,
     quotes,
     reference,
     subscribing,
     system,
 )
 
-__all__ = ["derivatives", "history", "quotes", "reference", "subscribing", "system"]
+__all__ = ["derivatives", "history", "personal", "quotes", "reference", "subscribing", "system"]

@@ -249,7 +249,7 @@ class Market:
         return quotes.brokers(self._listing(key), self._engine.brokers)
 
     def snapshot(self, key: str) -> Snapshot:
-        """The market snapshot."""
+        """What 3203 gives of a security: static facts, quote, best prices, 52-week range."""
         return snapshot(self._listing(key), self._ranges)
 
     def capital_flow(self, key: str) -> qot_get_capital_flow.S2C:
@@ -363,7 +363,10 @@ class Market:
         return self.state_of(self._listing(key).inst.market)
 
     def state_of(self, market: str) -> QotMarketState:
-        """The state of a market of ``MARKETS``."""
+        """Its present trading phase, forced or by the calendar; ``market`` is one of ``MARKETS``.
+
+        Raises UsageError for another market.
+        """
         venue = self._engine.venues.get(market)
         if venue is None:
             raise UsageError(f"unknown market {market}")

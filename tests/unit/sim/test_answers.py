@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -34,11 +33,12 @@ from futukit.messages import (
 from futukit.sim.answers import SchemaAnswers
 from futukit.sim.refusal import UNKNOWN_SECURITY, RefusalError
 from futukit.sim.schema import fields_of
-from futukit.types import OpenEnum
+from futukit.types import OpenEnum, exchange_time
 from tests.unit.sim.raw_client import securities, security
 from tests.unit.sim.universe import NOW, SmallUniverse
 
 HK = qot_common.QotMarket.HK_SECURITY
+US = int(qot_common.QotMarket.US_SECURITY)
 
 
 def answer(proto_id: int, c2s: Struct, seed: int = 1) -> Any:
@@ -217,7 +217,7 @@ def test_times_lie_in_the_asked_range_and_agree_with_their_timestamps() -> None:
     assert rows
     for row in rows:
         assert "2026-01-05" <= row.time <= "2026-01-09 00:00:00"
-        assert row.timestamp == datetime.fromisoformat(row.time).timestamp()
+        assert row.timestamp == exchange_time(row.time, US).timestamp()
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:

@@ -31,8 +31,14 @@ class SmallUniverse:
     def plates(self, market: int | None) -> Sequence[Listed]:
         return _of(PLATES, market)
 
+    def members(self, plate: Listed) -> Sequence[Listed]:
+        return _of(STOCKS, plate.market)[:5] if plate in PLATES else ()
+
     def options(self, market: int | None) -> Sequence[Listed]:
         return _of(OPTIONS, market)
+
+    def warrants(self, market: int | None) -> Sequence[Listed]:
+        return ()
 
     def find(self, market: int, code: str) -> Listed | None:
         everything = (*STOCKS, *PLATES, *OPTIONS)
