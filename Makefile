@@ -3,11 +3,12 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for v in 3.13 3.12 3.11; do \
-	for p in python$$v $$HOME/.pyenv/versions/$$v.*/bin/python; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != tuple(map(int, "'$$v'".split("."))))' >/dev/null 2>&1 && echo $$p && exit; \
-	done; done; \
-	command -v python3 >/dev/null 2>&1 && python3 -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo python3)
+# The machine's own python3 if it will do, else the newest that does.
+USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 \
+	$$HOME/.pyenv/versions/3.13.*/bin/python $$HOME/.pyenv/versions/3.12.*/bin/python \
+	$$HOME/.pyenv/versions/3.11.*/bin/python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && exit; done)
 NATIVE := $(wildcard _native/*.pyx _native/*.pxd)
 
 .PHONY: demo test lint generate check bench build clean

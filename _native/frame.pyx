@@ -246,18 +246,39 @@ cdef class FrameReader:
         return self
 
     def __next__(self):
-        cdef const unsigned char* header = self.chunk.data + self.start
-        cdef Py_ssize_t have = self.end - self.start
+        cdef unsigned char claimed[HEADER_SIZE]
+        cdef Py_ssize_t size = self.complete()
+        cdef bytes body
+        if size < 0:
+            raise StopIteration
+        body = self.open_frame(size, claimed)
+        return new_envelope(claimed, body)
+
+    def route(self, dict sinks not None):
+        """Give the bodies of complete frames to ``sinks[proto id]``, in order.
+
+        Returns the first frame that no sink is for, None when no frame is complete any more. A
+        sink may change ``sinks``, feed this reader or ``clear()`` it. What it raises passes
+        through; its frame counts as taken.
+        """
+        cdef unsigned char claimed[HEADER_SIZE]
         cdef Py_ssize_t size
-        if self.failure is not None:
-            self.fail_again()
-        if have < HEADER_SIZE:
-            self.check_magic(header, have)
-            raise StopIteration
-        size = self.checked_length(header)
-        if have < HEADER_SIZE + size:
-            raise StopIteration
-        return self.open_frame(header, size)
+        cdef bytes body
+        cdef unsigned int number, last = 0
+        cdef object key = None
+        while True:
+            size = self.complete()
+            if size < 0:
+                return None
+            body = self.open_frame(size, claimed)
+            number = fk_load_u32(claimed + PROTO_ID_AT)
+            if number != last or key is None:
+                # Most pushes have the id of the one before: its int is made once.
+                key, last = number, number
+            sink = sinks.get(key)
+            if sink is None:
+                return new_envelope(claimed, body)
+            sink(body)
 
     def eof(self):
         """Say that the stream has ended; raises ``BadLength`` if that was within a frame."""
@@ -291,10 +312,23 @@ cdef class FrameReader:
         self.end += size
         return 0
 
-    cdef Envelope open_frame(self, const unsigned char* header, Py_ssize_t size):
-        """Take the complete frame at ``header``: copy, open, verify."""
+    cdef Py_ssize_t complete(self) except -2:
+        """Length of the next frame's body on the wire, -1 if the frame is not complete yet."""
+        cdef const unsigned char* header = self.chunk.data + self.start
+        cdef Py_ssize_t have = self.end - self.start
+        cdef Py_ssize_t size
+        if self.failure is not None:
+            self.fail_again()
+        if have < HEADER_SIZE:
+            self.check_magic(header, have)
+            return -1
+        size = self.checked_length(header)
+        return size if have >= HEADER_SIZE + size else -1
+
+    cdef bytes open_frame(self, Py_ssize_t size, unsigned char* claimed):
+        """Take the complete next frame: copy, open, verify. ``claimed`` gets its header."""
         cdef unsigned char digest[SHA1_BYTES]
-        cdef unsigned char claimed[HEADER_SIZE]
+        cdef const unsigned char* header = self.chunk.data + self.start
         cdef bytes body = self.plain_body(header + HEADER_SIZE, size)
         # From here on nothing looks at the buffer: the digest may let other threads run.
         memcpy(claimed, header, HEADER_SIZE)
@@ -304,7 +338,7 @@ cdef class FrameReader:
         if memcmp(digest, claimed + DIGEST_AT, SHA1_BYTES) != 0:
             self.position -= HEADER_SIZE + size
             self.fail(DigestMismatch, "SHA1 of the body is not the header's", claimed, True)
-        return new_envelope(claimed, body)
+        return body
 
     cdef bytes plain_body(self, const unsigned char* wire, Py_ssize_t size):
         """Open a body as it came over the wire: the step between splitting and SHA1."""

@@ -66,6 +66,7 @@ __all__ = [
     "encode_message",
     "encode_message_frame",
     "plan_of",
+    "push_sink",
 ]
 
 # The longest body that is written.
@@ -354,6 +355,31 @@ def decode(Plan plan not None, data):
 def decode_as(cls, data):
     """Decode a protobuf body (any bytes-like object) to ``cls``. Raises ``DecodeError``."""
     return decode_data(plan_of(cls), data)
+
+
+def push_sink(Plan plan not None, consumer, unusable, failed):
+    """Return the function that takes the body of each push of one kind.
+
+    ``plan`` is a Response's. ``consumer`` gets the S2C of a push that succeeded; an exception
+    of its own goes to ``failed``. ``unusable`` gets what cannot be consumed: the DecodeError of
+    a body, or a Response without S2C or with a retType other than 0.
+    """
+    def sink(body):
+        try:
+            response = decode_data(plan, body)
+        except DecodeError as error:
+            unusable(error)
+            return
+        s2c = response.s2c
+        if s2c is None or response.ret_type:
+            unusable(response)
+            return
+        try:
+            consumer(s2c)
+        except Exception as error:
+            failed(error)
+
+    return sink
 
 
 cdef object decode_data(Plan plan, data):

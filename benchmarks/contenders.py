@@ -25,9 +25,11 @@ from futukit.messages import init_connect, qot_common, qot_sub
 
 __all__ = ["Asyncio", "AsyncioStreams", "Blocking", "Official", "PlainSocket"]
 
+_INIT_CONNECT: Final = 1001
 _GLOBAL_STATE: Final = 1002
 _SUBSCRIBE: Final = 3001
-_RECEIVE_BYTES: Final = 256 * 1024
+# The size at which the plain loop is fastest: larger reads cost it more memory traffic.
+_RECEIVE_BYTES: Final = 64 * 1024
 _PATIENCE: Final = 100.0
 
 # Callbacks of the blocking face stand behind a queue that drops when it is full. All of a turn's
@@ -50,13 +52,22 @@ def _subscription() -> bytes:
     return codec.encode(qot_sub.Request(c2s=c2s))
 
 
-class _Closing:
-    """A context manager that closes what was opened, last first."""
+class _Contender:
+    """A context manager that connects to the source, and closes what it opened, last first."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._opened = ExitStack()
 
+    def _open(self) -> None:
+        raise NotImplementedError
+
     def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._opened.close()
+            raise
         return self
 
     def __exit__(
@@ -68,21 +79,24 @@ class _Closing:
         self._opened.close()
 
 
-class Asyncio(_Closing):
+class Asyncio(_Contender):
     """futukit's asyncio client; its loop runs only while it is measured."""
 
     def __init__(self, port: int, pushes: Iterable[type[Any]] = ()) -> None:
-        super().__init__()
-        self._runner = self._opened.enter_context(asyncio.Runner())
-        self._client = self._runner.run(self._connect(port))
-        self._opened.callback(lambda: self._runner.run(self._client.close()))
+        super().__init__(port)
+        self._pushes = pushes
         self._left = 0
         self._done: asyncio.Future[None] | None = None
-        for push in pushes:
+
+    def _open(self) -> None:
+        self._runner = self._opened.enter_context(asyncio.Runner())
+        self._client = self._runner.run(self._connect())
+        self._opened.callback(lambda: self._runner.run(self._client.close()))
+        for push in self._pushes:
             self._client.on(push, self._on_push)
 
-    async def _connect(self, port: int) -> aio.Client:
-        return await aio.connect(_url(port))
+    async def _connect(self) -> aio.Client:
+        return await aio.connect(_url(self._port))
 
     def _on_push(self, _s2c: object) -> None:
         self._left -= 1
@@ -120,16 +134,19 @@ class Asyncio(_Closing):
         return spent
 
 
-class Blocking(_Closing):
+class Blocking(_Contender):
     """futukit's blocking client."""
 
     def __init__(self, port: int, pushes: Iterable[type[Any]] = ()) -> None:
-        super().__init__()
-        self._client = sync.connect(_url(port), push_queue=_PUSH_QUEUE)
-        self._opened.callback(self._client.close)
+        super().__init__(port)
+        self._pushes = pushes
         self._left = 0
         self._done = threading.Event()
-        for push in pushes:
+
+    def _open(self) -> None:
+        self._client = sync.connect(_url(self._port), push_queue=_PUSH_QUEUE)
+        self._opened.callback(self._client.close)
+        for push in self._pushes:
             self._client.on(push, self._on_push)
 
     def _on_push(self, _s2c: object) -> None:
@@ -154,18 +171,19 @@ class Blocking(_Closing):
         return _calls(self._client.system.get_global_state, count)
 
 
-class PlainSocket(_Closing):
+class PlainSocket(_Contender):
     """A blocking socket, struct, hashlib, upb, and every field read."""
 
     def __init__(self, port: int, kinds: Iterable[BodySet] = ()) -> None:
-        super().__init__()
-        self._socket = socket.create_connection(("127.0.0.1", port), _PATIENCE)
-        self._opened.callback(self._socket.close)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(port)
         self._serial = 0
         self._readers = _readers(kinds)
-        self._rest = b""
-        self._ask(1001, _introduction())
+
+    def _open(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), _PATIENCE)
+        self._opened.callback(self._socket.close)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._ask(_INIT_CONNECT, _introduction())
 
     def _send(self, proto_id: int, body: bytes) -> None:
         self._serial += 1
@@ -216,16 +234,20 @@ class PlainSocket(_Closing):
         )
 
 
-class AsyncioStreams(_Closing):
+class AsyncioStreams(_Contender):
     """asyncio's streams, struct, hashlib, upb, and every field read."""
 
     def __init__(self, port: int) -> None:
-        super().__init__()
-        self._runner = self._opened.enter_context(asyncio.Runner())
+        super().__init__(port)
         self._serial = 0
-        self._reader, self._writer = self._runner.run(asyncio.open_connection("127.0.0.1", port))
+
+    def _open(self) -> None:
+        self._runner = self._opened.enter_context(asyncio.Runner())
+        self._reader, self._writer = self._runner.run(
+            asyncio.open_connection("127.0.0.1", self._port)
+        )
         self._opened.callback(lambda: self._runner.run(self._close()))
-        self._runner.run(self._ask(1001, _introduction()))
+        self._runner.run(self._ask(_INIT_CONNECT, _introduction()))
 
     async def _close(self) -> None:
         self._writer.close()

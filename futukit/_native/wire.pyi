@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, TypeVar, final
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ __all__ = [
     "encode_message",
     "encode_message_frame",
     "plan_of",
+    "push_sink",
 ]
 
 _StructT = TypeVar("_StructT", bound=Struct)
@@ -40,6 +41,12 @@ def define(cls: type[Struct], full_name: str, fields: Iterable[_FieldRow]) -> Pl
 def plan_of(cls: type[Struct]) -> Plan: ...
 def decode(plan: Plan, data: Buffer) -> Any: ...
 def decode_as(cls: type[_StructT], data: Buffer) -> _StructT: ...
+def push_sink(
+    plan: Plan,
+    consumer: Callable[[Any], object],
+    unusable: Callable[[Any], object],
+    failed: Callable[[Exception], object],
+) -> Callable[[bytes], None]: ...
 def encode(plan: Plan, message: Struct) -> bytes: ...
 def encode_message(message: Struct) -> bytes: ...
 def encode_frame(plan: Plan, message: Struct, proto_id: int, serial: int) -> bytes: ...

@@ -11,6 +11,7 @@ from futukit._native.wire import (
     MAX_BODY_BYTES,
     MAX_CELLS,
     Plan,
+    push_sink,
 )
 from futukit._native.wire import (
     decode_as as decode,
@@ -32,4 +33,5 @@ __all__ = [
     "encode",
     "encode_frame",
     "plan_of",
+    "push_sink",
 ]

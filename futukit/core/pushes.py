@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Literal, Protocol, TypeVar, get_args, get_origin
 
 from futukit import codec
@@ -227,26 +227,26 @@ class PushRouter:
 
     def _sink(self, kind: PushKind, consumers: tuple[Consumer, ...]) -> Callable[[bytes], None]:
         consume = consumers[0] if len(consumers) == 1 else _each(consumers)
-        cls, proto_id, decode = kind.response, kind.proto_id, codec.decode
+        cls, proto_id = kind.response, kind.proto_id
         if cls is None:
             return _guarded(proto_id, consume)
 
-        def sink(body: bytes) -> None:  # the hot path: once per push
-            try:
-                response = decode(cls, body)
-                s2c = response.s2c
-                if response.ret_type or s2c is None:
-                    raise _unusable(response, proto_id)
-            except FutukitError as error:
-                self.errors += 1
-                _logger.warning("push %d dropped: %s", proto_id, error)
-                return
-            try:
-                consume(s2c)
-            except Exception:
-                _logger.exception("a handler of push %d failed", proto_id)
+        return codec.push_sink(
+            codec.plan_of(cls),
+            consume,
+            partial(self._refuse, proto_id),
+            partial(_report, proto_id),
+        )
 
-        return sink
+    def _refuse(self, proto_id: int, found: Any) -> None:
+        """Count a push that cannot be used: its DecodeError, or a Response of an error."""
+        error = found if isinstance(found, FutukitError) else _unusable(found, proto_id)
+        self.errors += 1
+        _logger.warning("push %d dropped: %s", proto_id, error)
+
+
+def _report(proto_id: int, error: Exception) -> None:
+    _logger.error("a handler of push %d failed", proto_id, exc_info=error)
 
 
 def without(handlers: tuple[H, ...], handler: H) -> tuple[H, ...]:
@@ -267,8 +267,8 @@ def _guarded(proto_id: int, consume: Consumer) -> Callable[[bytes], None]:
     def sink(body: bytes) -> None:
         try:
             consume(body)
-        except Exception:
-            _logger.exception("a handler of push %d failed", proto_id)
+        except Exception as error:
+            _report(proto_id, error)
 
     return sink
 

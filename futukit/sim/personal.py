@@ -50,8 +50,8 @@ class WatchLists:
         stocks = [key for key, one in instruments.items() if one.kind in ("stock", "etf")]
         first = dice(f"{seed}|watch list").sample(stocks, min(_STARRED, len(stocks)))
         self._watched = dict.fromkeys(sorted(first, key=stocks.index))
-        self._custom = {name: dict.fromkeys(first[:0]) for name in _CUSTOM}
-        self._custom[_CUSTOM[0]] = dict.fromkeys(first[:_GROUPED])
+        self._custom: dict[str, dict[str, None]] = {name: {} for name in _CUSTOM}
+        self._custom[_CUSTOM[0]].update(dict.fromkeys(first[:_GROUPED]))
 
     @property
     def custom_groups(self) -> tuple[str, ...]:
@@ -125,12 +125,12 @@ class PriceReminders:
         if c2s.op == op.DEL_ALL:
             items.clear()
             return 0
-        if c2s.op not in (op.DEL, op.ENABLE, op.DISABLE, op.MODIFY):
+        if c2s.op not in (op.DEL_, op.ENABLE, op.DISABLE, op.MODIFY):
             raise RefusalError(f"op {int(c2s.op)} is no operation on a reminder")
         item = items.get(c2s.key or 0)
         if item is None:
             raise RefusalError(f"{security} has no reminder with key {c2s.key}")
-        if c2s.op == op.DEL:
+        if c2s.op == op.DEL_:
             del items[item.key]
             return item.key
         if c2s.op == op.MODIFY:

@@ -191,7 +191,7 @@ class Client(ClientBase):
         self._check_open()
         kind = push_kind(push)
         self._dispatcher.start()
-        consume = partial(self._dispatcher.push, handler)
+        consume = self._dispatcher.pusher(handler)
         with self._lock:
             self._router.add(kind, consume)
 

@@ -80,15 +80,19 @@ class Dispatcher:
                 )
                 self._thread.start()
 
-    def push(self, handler: Callable[[Any], object], s2c: Any) -> None:
-        """Queue a push for a handler."""
-        pushes = self._pushes
-        if len(pushes) >= self._maxsize:
-            self._drop()
-        pushes.append((handler, s2c))
-        if self._idle:
-            self._idle = False  # one call is enough: the thread may need a while to come
-            self._wake()
+    def pusher(self, handler: Callable[[Any], object]) -> Callable[[Any], None]:
+        """The function that queues a push for ``handler``."""
+        pushes, append, maxsize = self._pushes, self._pushes.append, self._maxsize
+
+        def push(s2c: Any) -> None:  # the hot path: once per push
+            if len(pushes) >= maxsize:
+                self._drop()
+            append((handler, s2c))
+            if self._idle:
+                self._idle = False  # one call is enough: the thread may need a while to come
+                self._wake()
+
+        return push
 
     def urgent(self, work: Callable[[], object]) -> None:
         """Queue something that must not be dropped, before all pushes."""
@@ -98,6 +102,7 @@ class Dispatcher:
     def stop(self) -> None:
         """Run what is urgent, forget the pushes, end the thread after the present callback."""
         self._stopped = True
+        self._pushes.clear()
         self._wake()
 
     def join(self, timeout: float) -> None:
@@ -123,7 +128,6 @@ class Dispatcher:
         while not self._stopped:
             self._work()
             self._rest()
-        self._pushes.clear()
         self._hurry()
 
     def _rest(self) -> None:
@@ -134,16 +138,14 @@ class Dispatcher:
             self._idle = False
 
     def _work(self) -> None:
-        pushes, urgent = self._pushes, self._urgent
-        while pushes or urgent:
+        urgent, popleft = self._urgent, self._pushes.popleft
+        while True:
             if urgent:
                 self._hurry()
-            if self._stopped:
-                return
             try:
-                handler, s2c = pushes.popleft()
+                handler, s2c = popleft()
             except IndexError:
-                continue  # the reader thread has just dropped the last one
+                return
             try:
                 handler(s2c)
             except Exception:

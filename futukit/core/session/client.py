@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import inf
 from typing import Any, Final
 
 import msgspec
 
 from futukit import codec
-from futukit._native.frame import Envelope
+from futukit._native.frame import Envelope, FrameReader
 from futukit.core.events import Answered, Call, ConnectionInfo, Event, Failed, Lost, Ready
 from futukit.core.packing import Packer
 from futukit.core.requests import request_kind
@@ -77,7 +77,7 @@ class ClientSession(Session):
         connect_timeout: float = 10.0,
         keepalive: float | None = None,
         restore: Sequence[tuple[int, Any]] = (),
-        sinks: Mapping[int, Sink] = _NO_SINKS,
+        sinks: dict[int, Sink] = _NO_SINKS,
         packer: Packer = FRAMES,
     ) -> None:
         super().__init__(epoch, packer)
@@ -94,7 +94,8 @@ class ClientSession(Session):
         self._own: dict[int, Call] = {}
         self._unrestored: list[ServerError] = []
         self._all_sinks = sinks
-        self._sinks: Mapping[int, Sink] = _NO_SINKS
+        self._sinks = _NO_SINKS
+        self._reader: FrameReader | None = None
         self._abandoned: dict[int, int] = {}
         self._serial = 0
         self._init_serial = 0
@@ -162,20 +163,31 @@ class ClientSession(Session):
         """
         self._heard = now
         events: list[Event] = []
-        sinks = self._sinks
         try:
-            for envelope in envelopes:
-                sink = sinks.get(envelope.proto_id)
-                if sink is None:
-                    self._take_envelope(envelope, now, events)
-                    sinks = self._sinks
-                else:
-                    sink(envelope.body)
-                if self.state is _CLOSED:  # a handler may have closed us
+            for envelope in self._unrouted(envelopes):
+                self._take_envelope(envelope, now, events)
+                if self.state is _CLOSED:
                     break
         except RemoteProtocolError as error:
             events += self._end(error)
         return events
+
+    def _unrouted(self, envelopes: Iterable[Envelope]) -> Iterator[Envelope]:
+        """What is no push for a sink; a sink may close this session."""
+        if isinstance(envelopes, FrameReader):
+            # The hot path: the reader itself gives pushes to their sinks. Cleared, it has no more.
+            self._reader = envelopes
+            while (envelope := envelopes.route(self._sinks)) is not None:
+                yield envelope
+            return
+        for envelope in envelopes:
+            sink = self._sinks.get(envelope.proto_id)
+            if sink is None:
+                yield envelope
+            else:
+                sink(envelope.body)
+            if self.state is _CLOSED:
+                return
 
     def _take_envelope(self, envelope: Envelope, now: float, events: list[Event]) -> None:
         serial, proto_id = envelope.serial, envelope.proto_id
@@ -349,6 +361,8 @@ class ClientSession(Session):
             return []
         self._step(Step.END)
         self._sinks = _NO_SINKS
+        if self._reader is not None:
+            self._reader.clear()
         self.next_deadline = inf
         events: list[Event] = [Failed(call, _ended(call, error)) for call in self.calls.values()]
         self.calls.clear()

@@ -43,7 +43,7 @@ def members_of_group(call: Call, c2s: qot_get_user_security.C2S) -> qot_get_user
 def change_group(call: Call, c2s: qot_modify_user_security.C2S) -> qot_modify_user_security.S2C:
     """Put securities into a group, or take them out of it or off the watch list."""
     op, lists = qot_modify_user_security.ModifyUserSecurityOp, call.opend.watch_lists
-    change = {op.ADD: lists.add, op.DEL: lists.delete, op.MOVE_OUT: lists.move_out}.get(c2s.op)
+    change = {op.ADD: lists.add, op.DEL_: lists.delete, op.MOVE_OUT: lists.move_out}.get(c2s.op)
     if change is None:
         raise RefusalError(f"op {int(c2s.op)} is no operation on a group")
     if not c2s.security_list:
