@@ -267,8 +267,8 @@ def _guarded(proto_id: int, consume: Consumer) -> Callable[[bytes], None]:
     def sink(body: bytes) -> None:
         try:
             consume(body)
-        except Exception as error:
-            _report(proto_id, error)
+        except Exception:
+            _logger.exception("a handler of push %d failed", proto_id)
 
     return sink
 
