@@ -96,6 +96,15 @@ cdef dict _KINDS = {
 cdef tuple _LABELS = ("required", "optional", "repeated")
 
 cdef dict _plans = {}
+
+cdef enum:
+    RECENT_COUNT = 256
+
+cdef struct Recent:
+    PyObject* cls
+    PyObject* plan
+
+cdef Recent[RECENT_COUNT] _recent
 cdef dict _enums = {}
 cdef object _building = threading.RLock()
 cdef bint _slots_trusted = False
@@ -338,9 +347,15 @@ def define(cls, full_name, fields):
 
 cpdef Plan plan_of(cls):
     """Return the plan of a message class; raises ``UsageError`` when it has none."""
+    # A look-up by address first: plans live for ever, so neither pointer can go stale.
+    cdef size_t address = <size_t><PyObject*>cls
+    cdef Recent* recent = &_recent[(address >> 4 ^ address >> 12) % RECENT_COUNT]
+    if recent.cls == <PyObject*>cls:
+        return <Plan>recent.plan
     found = _plans.get(cls)
     if found is None:
         raise UsageError(f"{cls!r} is not a message class")
+    recent.cls, recent.plan = <PyObject*>cls, <PyObject*>found
     return <Plan>found
 
 

@@ -31,6 +31,8 @@ def parse_endpoint(url: str) -> Endpoint:
 
     Raises UsageError, naming the schemes that are known, for anything that is not such a URL.
     """
+    if not isinstance(url, str):
+        raise UsageError(f"a URL is a text, not {type(url).__name__}")
     if "@" in url:
         # Never echo the URL here: what stands before the @ may be a password.
         raise UsageError("a URL with a user name is not supported")

@@ -71,7 +71,7 @@ def parse_options(query: Mapping[str, str], keywords: Mapping[str, Any]) -> Opti
 def _seconds(name: str, value: object) -> float:
     try:
         seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = 0.0
     if isinstance(value, bool) or not seconds > 0:
         raise UsageError(f"option {name} is a number of seconds above 0, not {value!r}")

@@ -175,13 +175,15 @@ def exchange_text(value: str | date, market: str | int) -> str:
     """Write a time as OpenD wants it. A text passes as it is; seconds are the finest unit.
 
     A naive datetime is taken as exchange-local, an aware one is moved to the exchange's clock
-    (UsageError where that is not known), a date stays a date.
+    (UsageError where that is not known), a date stays a date; anything else is a UsageError.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, datetime):
         local = value if value.tzinfo is None else value.astimezone(_zone(market))
         return local.strftime("%Y-%m-%d %H:%M:%S")
+    if not isinstance(value, date):
+        raise UsageError(f"{value!r} is not a time: a text, a datetime or a date")
     return value.isoformat()
 
 

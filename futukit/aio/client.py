@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator
@@ -26,11 +25,11 @@ from futukit.core.client import (
     connect_failure,
 )
 from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
-from futukit.core.listening import Listener
+from futukit.core.listening import Listener, check_handler, is_coroutine_function
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
-from futukit.core.requests import request_kind
+from futukit.core.requests import plain_bytes, request_kind
 from futukit.endpoint import Endpoint, parse_endpoint
-from futukit.errors import FutukitError
+from futukit.errors import FutukitError, UsageError
 from futukit.options import Options, parse_options
 
 __all__ = ["Client", "Connecting", "connect"]
@@ -89,13 +88,15 @@ class Client(ClientBase):
 
         For ids without a schema, and for proxies. A retType other than 0 raises nothing here.
         """
-        _, answer = await self._exchange(proto_id, bytes(body), timeout)
+        _, answer = await self._exchange(proto_id, plain_bytes(body), timeout)
         return answer
 
     async def _exchange(
         self, proto_id: int, message: Any, timeout: float | None
     ) -> tuple[Call, bytes]:
         self._check_process()
+        if asyncio.get_running_loop() is not self._loop:
+            raise UsageError("an asyncio client works in the event loop that made it, in no other")
         waiter: asyncio.Future[bytes] = self._loop.create_future()
         call = self._submit(proto_id, message, self._loop.time(), timeout, waiter)
         self._flush()
@@ -168,14 +169,16 @@ class Client(ClientBase):
         push_queue size that drops its oldest. A handler that raises is logged and stays.
         """
         self._check_open()
-        if inspect.iscoroutinefunction(handler):
+        if is_coroutine_function(handler):
             return self._on_slowly(push, handler)
+        check_handler(handler)
         kind = push_kind(push)
         self._router.add(kind, handler)
         return Listener(lambda: self._router.remove(kind, handler))
 
     def on_state(self, handler: StateHandler, /) -> Listener:
         """Call ``handler`` with each StateChange: connecting, ready, lost (why), closed."""
+        check_handler(handler)
         self._state_handlers = (*self._state_handlers, handler)
 
         return Listener(lambda: self._remove_state_handler(handler))

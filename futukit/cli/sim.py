@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``futukit sim``."""
     default = Settings()
     add = parser.add_argument
-    add("--tcp", type=int, default=11111, metavar="PORT", help="port to serve, 0: any free one")
+    add("--tcp", type=_port, default=11111, metavar="PORT", help="port to serve, 0: any free one")
     add("--host", default="127.0.0.1", help="address to serve on")
-    add("--control", type=int, metavar="PORT", help="also take commands there, 0: any free port")
+    add("--control", type=_port, metavar="PORT", help="also take commands there, 0: any free port")
     add("--seed", type=int, default=default.seed, help="decides the market")
     add("--freeze", action="store_true", help="the clock stands still until it is advanced")
     add("--speed", type=float, default=default.speed, help="simulated seconds per real second")
@@ -57,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="connection ids and keys from the seed, for golden files only",
     )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 2**16:
+        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, not {port}")
+    return port
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

@@ -140,6 +140,12 @@ class ClientBase:
     @property
     def state(self) -> ClientState:
         """Where the client is now."""
+        session = self._session
+        down = session is None or session.state is not _SESSION_READY
+        if self._state is ClientState.READY and down:
+            # Calls fail a moment before the handlers learn of it: who catches ConnectionLost
+            # and asks must not read that all is well.
+            return ClientState.LOST
         return self._state
 
     @property
@@ -168,7 +174,7 @@ class ClientBase:
         return self._counted(self._session)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__module__}.Client {self._endpoint} {self._state.value}>"
+        return f"<{type(self).__module__}.Client {self._endpoint} {self.state.value}>"
 
     # Connections.
 

@@ -112,6 +112,8 @@ def push_kind(push: type[Any] | int) -> PushKind:
     """The kind of a push, given as its Response class or its proto id. Raises UsageError."""
     if isinstance(push, int):
         return PushKind(push)
+    if not isinstance(push, type):
+        raise UsageError(f"a push is named by its Response class or proto id, not {push!r}")
     name = (push.__module__.rpartition(".")[2], push.__name__)
     proto_id = _ids_by_class().get(name)
     if proto_id is None or registry.response_class(proto_id) is not push:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ from futukit.errors import UnexpectedPacket, UsageError
 from futukit.messages import qot_request_history_kl, qot_sub
 from futukit.messages.common import Session
 from futukit.messages.qot_common import KLine, KLType, RehabType, SubType
-from futukit.types import exchange_text
+from futukit.types import OpenEnum, exchange_text
 
 if TYPE_CHECKING:
     from datetime import date
@@ -29,6 +29,8 @@ __all__ = [
     "unsubscribe_all_c2s",
     "unsubscribe_c2s",
 ]
+
+E = TypeVar("E", bound=OpenEnum)
 
 SUBSCRIBE: Final = 3001
 HISTORY: Final = 3103
@@ -57,10 +59,10 @@ def subscribe_c2s(
         is_sub_or_un_sub=True,
         is_reg_or_un_reg_push=push,
         is_first_push=first_push if push else None,
-        reg_push_rehab_type_list=tuple([RehabType(rehab) for rehab in rehab_types]),
+        reg_push_rehab_type_list=tuple([_member(RehabType, rehab) for rehab in rehab_types]),
         is_sub_order_book_detail=order_book_detail,
         extended_time=extended_time,
-        session=None if session is None else Session(session),
+        session=None if session is None else _member(Session, session),
     )
 
 
@@ -101,14 +103,14 @@ def history_pages(
         raise UsageError(f"page_size is 1 to {MAX_PAGE}, not {page_size!r}")
     security = to_security(code)
     first = qot_request_history_kl.C2S(
-        rehab_type=RehabType(rehab),
-        kl_type=KLType(kl_type),
+        rehab_type=_member(RehabType, rehab),
+        kl_type=_member(KLType, kl_type),
         security=security,
         begin_time=exchange_text(begin, security.market),
         end_time=exchange_text(end, security.market),
         max_ack_kl_num=page_size,
         extended_time=extended_time,
-        session=None if session is None else Session(session),
+        session=None if session is None else _member(Session, session),
     )
     return _pages(first)
 
@@ -138,6 +140,13 @@ def _pages(request: qot_request_history_kl.C2S) -> HistoryPages:
         request = msgspec.structs.replace(request, next_req_key=key)
 
 
+def _member(enum: type[E], value: int) -> E:
+    try:
+        return enum(value)
+    except ValueError:
+        raise UsageError(f"{value!r} is not a {enum.__name__}: a member or its number") from None
+
+
 def _some_securities(codes: Iterable[SecurityLike]) -> tuple[Any, ...]:
     securities = to_securities(codes)
     if not securities:
@@ -148,7 +157,7 @@ def _some_securities(codes: Iterable[SecurityLike]) -> tuple[Any, ...]:
 def _some_types(sub_types: Iterable[SubType | int]) -> tuple[SubType, ...]:
     if isinstance(sub_types, int | str):
         raise UsageError(f"a list of data types is wanted, not the single {sub_types!r}")
-    types = tuple([SubType(sub_type) for sub_type in sub_types])
+    types = tuple([_member(SubType, sub_type) for sub_type in sub_types])
     if not types:
         raise UsageError("no data type is named")
     return types

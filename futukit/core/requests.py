@@ -15,7 +15,7 @@ from futukit import codec
 from futukit.errors import DecodeError, UsageError, server_error
 from futukit.messages import common, registry
 
-__all__ = ["RequestKind", "request_kind"]
+__all__ = ["RequestKind", "plain_bytes", "request_kind"]
 
 
 class RequestKind:
@@ -118,3 +118,10 @@ def _field_class(cls: Any, name: str) -> Any:
 def request_kind(proto_id: int) -> RequestKind:
     """The kind of a request id. Raises UsageError for an unknown id or a push."""
     return RequestKind(proto_id)
+
+
+def plain_bytes(body: object) -> bytes:
+    """The body of a raw call. Raises UsageError for a number, of which bytes() would make zeros."""
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise UsageError(f"a body is bytes, not {type(body).__name__}")
+    return bytes(body)

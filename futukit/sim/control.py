@@ -13,6 +13,7 @@ import msgspec
 from futukit.errors import ConnectError, UsageError
 from futukit.sim.commands import Command
 from futukit.sim.host import Host
+from futukit.sim.server import stop_accepting
 
 __all__ = ["ControlPort", "Reply"]
 
@@ -50,7 +51,7 @@ class ControlPort:
         """Stop listening and drop whoever is connected."""
         if self._server is None:
             return
-        self._server.close()
+        await stop_accepting(self._server)
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

@@ -46,6 +46,8 @@ _MARKETS: Final = {
 }
 _BEGIN_FIELDS: Final = ("begin_time", "begin_date", "start_create_date", "clearing_date", "date")
 _END_FIELDS: Final = ("end_time", "end_date", "end_create_date")
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2200
 _DAY: Final = timedelta(days=1)
 _EVENT_NAMES: Final = ("EventContract", "FilterCompetition")
 _MARKET_IN_NAME: Final = re.compile(r"\w+_Get(US|HK|CN|Ark)[A-Z]")
@@ -309,9 +311,10 @@ def _asked_time(
         if not text or fields[name].kind != "string":
             continue
         try:
-            return exchange_time(text, market if market in (1, 11, 21, 22) else 1).replace(
-                tzinfo=None
-            )
+            moment = exchange_time(text, market if market in (1, 11, 21, 22) else 1)
         except UsageError as error:
             raise RefusalError(f"{fields[name].name}: {error}") from error
+        if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise RefusalError(f"{fields[name].name}: nothing is known of the year {moment.year}")
+        return moment.replace(tzinfo=None)
     return None

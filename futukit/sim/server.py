@@ -7,6 +7,7 @@ business. Faults strike here, between the packed frame and the socket.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from math import inf
 from typing import Any, Final
@@ -21,10 +22,13 @@ from futukit.sim.app import OpenD
 from futukit.sim.faults import Fault, spoil
 from futukit.sim.peer import Peer, Push
 
-__all__ = ["MAX_REQUEST_BYTES", "TcpServer"]
+__all__ = ["MAX_REQUEST_BYTES", "TcpServer", "stop_accepting"]
 
 MAX_REQUEST_BYTES: Final = 8 * 2**20
 """A request with a longer body closes its connection."""
+
+_TURNS_OF_AN_ACCEPT: Final = 4
+"""Turns of the event loop from an accepted socket to ``connection_made``, and one to spare."""
 
 _SOCKETS_PER_CLIENT: Final = 2
 """Sockets held open for each allowed client: some wait to be told that there are too many."""
@@ -51,7 +55,7 @@ class TcpServer:
     async def stop(self) -> None:
         """Stop listening and close every connection."""
         if self._server is not None:
-            self._server.close()
+            await stop_accepting(self._server)
         open_connections = tuple(self.connections)
         for connection in open_connections:
             connection.abort()
@@ -99,6 +103,22 @@ class TcpServer:
         """Whether there are more sockets than even refusals are worth."""
         limit = self.opend.settings.max_connections * _SOCKETS_PER_CLIENT
         return len(self.connections) > limit
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Stop listening; whoever was accepted a moment ago has come to its protocol by then.
+
+    asyncio drops a socket, unclosed, whose accept is under way when its server closes. So first
+    no more are accepted, then those that were come through, and then the server closes.
+    """
+    loop = asyncio.get_running_loop()
+    # The event loop of Windows has no readers to remove.
+    with contextlib.suppress(NotImplementedError):
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+    for _ in range(_TURNS_OF_AN_ACCEPT):
+        await asyncio.sleep(0)
+    server.close()
 
 
 class _MarketTimeSession(ServerSession):

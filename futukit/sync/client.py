@@ -23,9 +23,9 @@ from futukit.core.client import (
     connect_failure,
 )
 from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
-from futukit.core.listening import Listener
+from futukit.core.listening import Listener, check_handler
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
-from futukit.core.requests import request_kind
+from futukit.core.requests import plain_bytes, request_kind
 from futukit.core.session import ClientSession
 from futukit.endpoint import Endpoint, parse_endpoint
 from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
@@ -96,7 +96,7 @@ class Client(ClientBase):
 
         For ids without a schema, and for proxies. A retType other than 0 raises nothing here.
         """
-        _, answer = self._exchange(proto_id, bytes(body), timeout)
+        _, answer = self._exchange(proto_id, plain_bytes(body), timeout)
         return answer
 
     def _exchange(self, proto_id: int, message: Any, timeout: float | None) -> tuple[Call, bytes]:
@@ -189,6 +189,7 @@ class Client(ClientBase):
         logged and stays.
         """
         self._check_open()
+        check_handler(handler)
         kind = push_kind(push)
         self._dispatcher.start()
         consume = self._dispatcher.pusher(handler)
@@ -204,6 +205,7 @@ class Client(ClientBase):
     def on_state(self, handler: StateHandler, /) -> Listener:
         """Call ``handler`` with each StateChange: connecting, ready, lost (why), closed."""
         self._check_process()
+        check_handler(handler)
         self._dispatcher.start()
         with self._lock:
             self._state_handlers = (*self._state_handlers, handler)

@@ -19,6 +19,7 @@ from futukit.cli import sim as command
 from futukit.errors import ConnectError, ConnectionLost, LocalProtocolError, UsageError
 from futukit.messages import common, get_global_state, notify, qot_common
 from futukit.sim import Control, SimulatedOpenD, SpawnedOpenD
+from futukit.sim.market import Change, Event, Market
 from tests.unit.sim.raw_client import SECONDS, RawClient
 
 STATE = get_global_state.C2S(user_id=0)
@@ -41,6 +42,29 @@ def test_pushes_are_written_before_advance_returns(opend: SimulatedOpenD) -> Non
         for _ in range(20):
             moved = opend.advance(1)
             assert len(raw.sync()) == moved.pushes
+
+
+def test_a_long_advance_goes_in_slices_that_fit_into_memory(
+    opend: SimulatedOpenD, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = opend.opend.market
+    sizes: list[int] = []
+
+    def advance(seconds: float) -> list[Event]:
+        events = Market.advance(market, seconds)
+        sizes.append(sum(len(event.tickers) for event in events if isinstance(event, Change)))
+        return events
+
+    monkeypatch.setattr(market, "advance", advance)
+    with RawClient(opend.port) as raw:
+        opend.advance(1800)
+        most, total = max(sizes), sum(sizes)
+        assert most < total / 10
+        raw.subscribe(("HK.00700",), 1, 2, 4)
+        sizes.clear()
+        moved = opend.advance(300)
+        assert len(raw.sync()) == moved.pushes > 300
+        assert len(sizes) >= 300
 
 
 def test_a_step_is_so_many_trades(opend: SimulatedOpenD) -> None:

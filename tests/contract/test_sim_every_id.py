@@ -67,6 +67,13 @@ _ASKED: dict[str, Any] = {
 }
 
 
+_REMINDER: dict[str, Any] = {
+    "type": qot_common.PriceReminderType.PRICE_UP,
+    "freq": qot_common.PriceReminderFreq.ONLY_ONCE,
+    "value": 600.0,
+}
+
+
 def question(cls: type[Struct], plate: Any) -> Struct:
     """The smallest request of a class that makes sense."""
     values: dict[str, Any] = {}
@@ -106,6 +113,12 @@ def test_every_request_id_is_answered_by_the_official_schema(
             request = question(registry.request_class(proto_id), plate)
             if "stock_symbol" in request.__struct_fields__:
                 request = replace(request, stock_symbol="HK.00700")
+            if proto_id == 3221:
+                asked = replace(request.c2s, security=security("HK.00700"))  # type: ignore[attr-defined]
+                request = replace(request, c2s=asked)
+            if proto_id == 3220:
+                asked = replace(request.c2s, **_REMINDER)  # type: ignore[attr-defined]
+                request = replace(request, c2s=asked)
             if proto_id == 3218:
                 request = replace(
                     request,

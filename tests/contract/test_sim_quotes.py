@@ -249,6 +249,26 @@ def test_subscribing_the_impossible_is_refused_whole(opend: SimulatedOpenD) -> N
         assert opend.stats().used_quota == 0
 
 
+def test_an_unknown_adjustment_is_refused_and_the_connection_kept(opend: SimulatedOpenD) -> None:
+    unknown = (FORWARD, qot_common.RehabType(77))
+    with RawClient(opend.port) as raw:
+        response = raw.subscribe(
+            (TENCENT,), KL_1MIN, reg_push_rehab_type_list=unknown, is_first_push=True
+        )
+        assert "no adjustment of type 77" in response.ret_msg
+        assert opend.stats().used_quota == 0
+        raw.subscribe((TENCENT,), KL_1MIN, is_reg_or_un_reg_push=False)
+        register = qot_reg_qot_push.C2S(
+            security_list=securities(TENCENT),
+            sub_type_list=(qot_common.SubType.KL_1MIN,),
+            rehab_type_list=unknown,
+            is_reg_or_un_reg=True,
+        )
+        assert "no adjustment of type 77" in raw.refused(3002, register)
+        opend.advance(60)
+        assert raw.sync() == []
+
+
 def test_sessions_decide_which_us_tickers_come(opend: SimulatedOpenD) -> None:
     session = common.Session
     with (

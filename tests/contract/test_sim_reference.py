@@ -94,6 +94,7 @@ def test_only_the_asked_fields_come(opend: SimulatedOpenD) -> None:
         ({"max_ack_kl_num": 1001}, "at most 1000"),
         ({"max_ack_kl_num": 0}, "at least 1"),
         ({"begin_time": "yesterday"}, "yesterday"),
+        ({"begin_time": "2026-02-02", "end_time": "2026-02-01"}, "after its end"),
         ({"security": security("HK.99999")}, "HK.99999"),
         ({"kl_type": qot_common.KLType(77)}, "77"),
         ({"next_req_key": b"\xff\xfe"}, ""),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
+import socket
 import threading
 from typing import Any
 
@@ -19,8 +22,12 @@ from futukit.messages import (
     qot_request_history_kl,
 )
 from futukit.sim import SimulatedOpenD
-from futukit.sim.server import MAX_REQUEST_BYTES
-from tests.unit.sim.raw_client import INIT_CONNECT, RawClient, frame, security, until
+from futukit.sim.app import OpenD
+from futukit.sim.control import ControlPort
+from futukit.sim.host import Host
+from futukit.sim.server import MAX_REQUEST_BYTES, TcpServer
+from futukit.sim.settings import Settings
+from tests.unit.sim.raw_client import INIT_CONNECT, SECONDS, RawClient, frame, security, until
 
 GLOBAL_STATE = 1002
 SUB_INFO = 3003
@@ -49,6 +56,15 @@ def test_keep_alive_tells_the_simulated_time(opend: SimulatedOpenD) -> None:
         before = raw.ask(1004, keep_alive.C2S(time=0)).time
         moved = opend.advance(90)
         assert raw.ask(1004, keep_alive.C2S(time=0)).time == int(moved.now) == before + 90
+
+
+def test_keep_alive_keeps_up_with_a_fast_clock() -> None:
+    with SimulatedOpenD(speed=3600) as opend, RawClient(opend.port) as raw:
+        start = opend.stats().now
+        until(lambda: opend.stats().now >= start + 600)
+        before = opend.stats().now
+        told = raw.ask(1004, keep_alive.C2S(time=0)).time
+        assert int(before) <= told <= opend.stats().now
 
 
 def test_a_frozen_simulator_gives_up_nobody_for_silence(opend: SimulatedOpenD) -> None:
@@ -190,6 +206,27 @@ def test_frames_may_come_byte_by_byte_and_many_at_once(opend: SimulatedOpenD) ->
         assert raw.read().serial == 50
         raw.socket.sendall(b"".join(build_frame(GLOBAL_STATE, n, body) for n in range(60, 90)))
         assert [raw.read().serial for _ in range(30)] == list(range(60, 90))
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_stopping_closes_whoever_has_just_come(control: bool) -> None:
+    async def come_and_stop(opend: OpenD, turns: int) -> None:
+        tcp = TcpServer(opend)
+        port = ControlPort(Host(Settings(freeze=True))) if control else None
+        number = await port.start(0) if port else await tcp.start("127.0.0.1", 0)
+        with socket.create_connection(("127.0.0.1", number)) as client:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await (port.stop() if port else tcp.stop())
+            await asyncio.sleep(0)
+            client.settimeout(SECONDS)
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+        assert not tcp.connections
+
+    opend = OpenD(Settings(freeze=True))
+    for turns in range(6):
+        asyncio.run(come_and_stop(opend, turns))
 
 
 def test_a_closed_connection_leaves_nothing_behind(opend: SimulatedOpenD) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from futukit.endpoint import parse_endpoint
@@ -52,6 +54,12 @@ def test_the_query_holds_options() -> None:
 )
 def test_what_is_no_endpoint_is_refused(url: str) -> None:
     with pytest.raises(UsageError):
+        parse_endpoint(url)
+
+
+@pytest.mark.parametrize("url", [None, b"tcp://127.0.0.1", 11111])
+def test_what_is_no_text_is_refused(url: Any) -> None:
+    with pytest.raises(UsageError, match="a URL is a text"):
         parse_endpoint(url)
 
 

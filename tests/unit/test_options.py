@@ -38,6 +38,7 @@ def test_what_is_supported_may_be_said() -> None:
         ("request_timeout", "nan"),
         ("request_timeout", True),
         ("request_timeout", None),
+        ("request_timeout", 10**400),
         ("push_queue", 0),
         ("push_queue", 1.5),
         ("push_queue", True),

@@ -123,6 +123,12 @@ def test_a_push_that_is_a_refusal_is_an_error() -> None:
     assert router.errors == 4
 
 
+@pytest.mark.parametrize("push", ["Qot_UpdateTicker", None, 3.5])
+def test_what_names_no_push_is_refused(push: Any) -> None:
+    with pytest.raises(UsageError, match="Response class or proto id"):
+        push_kind(push)
+
+
 def test_a_message_of_the_same_name_elsewhere_is_no_push() -> None:
     fake = type("Response", (), {"__module__": "elsewhere.qot_update_broker"})
     with pytest.raises(UsageError):

@@ -89,3 +89,13 @@ def test_pages_that_do_not_advance_are_a_breach() -> None:
 def test_a_page_has_its_size(size: int) -> None:
     with pytest.raises(UsageError):
         pages(page_size=size)
+
+
+@pytest.mark.parametrize("value", ["TICKER", None, 2**40])
+def test_what_is_no_enum_number_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match="is not a SubType"):
+        quotes.subscribe_c2s(["HK.00700"], [value], **DEFAULTS)
+    with pytest.raises(UsageError, match="is not a KLType"):
+        quotes.history_pages(
+            "HK.00700", value, "a", "b", 1, page_size=1, extended_time=None, session=None
+        )

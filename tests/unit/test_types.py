@@ -171,3 +171,5 @@ def test_times_are_written_on_the_exchanges_clock() -> None:
     assert exchange_time(exchange_text(aware, "HK"), "HK") == aware
     with pytest.raises(UsageError):
         exchange_text(aware, "FX")
+    with pytest.raises(UsageError, match="is not a time"):
+        exchange_text(5, "US")  # type: ignore[arg-type]

@@ -325,7 +325,7 @@ class ClientSession(Session):
         kind = request_kind(proto_id)
         if timeout is None:
             timeout = self._request_timeout
-        elif not timeout > 0:
+        elif not isinstance(timeout, int | float) or not timeout > 0:
             raise UsageError(f"a timeout is a number of seconds above 0, not {timeout!r}")
         serial = self._next_serial()
         if isinstance(message, bytes):

@@ -27,6 +27,7 @@ def subscribe(call: Call, c2s: qot_sub.C2S) -> qot_sub.S2C:
         book.unsubscribe(connection_id, topics, now)
         return qot_sub.S2C()
     session = session_of(c2s.session, c2s.extended_time)
+    _check_rehab_types(c2s.reg_push_rehab_type_list)
     book.subscribe(connection_id, topics, now, session, bool(c2s.is_sub_order_book_detail))
     if c2s.is_reg_or_un_reg_push:
         _register(call, topics, c2s.reg_push_rehab_type_list, c2s.is_first_push)
@@ -40,6 +41,7 @@ def register_pushes(call: Call, c2s: qot_reg_qot_push.C2S) -> qot_reg_qot_push.S
     """Register pushes of what is subscribed, or end them."""
     topics = _topics(call, c2s.security_list, c2s.sub_type_list)
     if c2s.is_reg_or_un_reg:
+        _check_rehab_types(c2s.rehab_type_list)
         _register(call, topics, c2s.rehab_type_list, c2s.is_first_push)
     else:
         call.opend.book.unregister(call.peer.connection_id, topics)
@@ -93,6 +95,12 @@ def _topics(
             check_offered(instrument, sub_type)
             topics.append(Topic(key, int(sub_type)))
     return topics
+
+
+def _check_rehab_types(rehab_types: Sequence[int]) -> None:
+    for rehab_type in rehab_types:
+        if not qot_common.RehabType(rehab_type).listed:
+            raise RefusalError(f"there is no adjustment of type {int(rehab_type)}")
 
 
 def _register(

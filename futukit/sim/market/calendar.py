@@ -80,9 +80,11 @@ def parse_when(text: str, end: bool = False) -> str:
         when = datetime.fromisoformat(text)
     except ValueError as exc:
         raise UsageError(f"bad time {text!r}: want YYYY-MM-DD or YYYY-MM-DD HH:MM:SS") from exc
+    # isoformat() writes four digits of every year; strftime() leaves that to the platform.
+    day = when.date().isoformat()
     if len(text) <= len("YYYY-MM-DD"):
-        return f"{when:%Y-%m-%d} 23:59:59" if end else f"{when:%Y-%m-%d} 00:00:00"
-    return f"{when:%Y-%m-%d %H:%M:%S}"
+        return f"{day} 23:59:59" if end else f"{day} 00:00:00"
+    return f"{day} {when:%H:%M:%S}"
 
 
 def _minute(text: str) -> int:

@@ -320,6 +320,8 @@ def history(
     if limit is not None and limit < 1:
         raise UsageError(f"number of K-lines must be positive, not {limit}")
     start, stop = parse_when(begin), parse_when(end, end=True)
+    if start > stop:
+        raise UsageError(f"the time range begins at {start}, after its end {stop}")
     if next_key:
         start = max(start, _start_of(next_key))
     if start > stop:

@@ -385,6 +385,8 @@ def days_between(calendars: list[Calendar], begin: str, end: str) -> tuple[Trade
         raise UsageError("trading days: begin and end are needed")
     first = date.fromisoformat(parse_when(begin)[:10]).toordinal()
     last = date.fromisoformat(parse_when(end, end=True)[:10]).toordinal()
+    if first > last:
+        raise UsageError(f"trading days: the span begins at {begin}, after its end {end}")
     if last - first > _MOST_DAYS:
         raise UsageError("trading days: the span is too long")
     return tuple(

@@ -205,3 +205,32 @@ def test_a_forked_child_is_told(opend: FakeOpenD) -> None:
             client._pid = os.getpid()
 
     asyncio.run(main())
+
+
+def test_another_event_loop_is_told(opend: FakeOpenD) -> None:
+    opend.answers[USER_INFO] = answer_user_info
+
+    async def main() -> None:
+        async with aio.connect(opend.url) as client:
+            call = client.call(USER_INFO, get_user_info.C2S())
+            with pytest.raises(UsageError, match="the event loop that made it"):
+                await asyncio.to_thread(asyncio.run, call)
+
+    asyncio.run(main())
+
+
+def test_an_object_with_a_coroutine_for_its_call_is_awaited(opend: FakeOpenD) -> None:
+    seen = asyncio.Queue[Any]()
+
+    class Handler:
+        async def __call__(self, s2c: Any) -> None:
+            await seen.put(s2c)
+
+    async def main() -> None:
+        async with aio.connect(opend.url) as client:
+            client.on(qot_update_ticker.Response, Handler())
+            connection = await asyncio.to_thread(opend.next_connection)
+            connection.push(3011, ticker())
+            assert (await asyncio.wait_for(seen.get(), WAIT)).security.code == "00700"
+
+    asyncio.run(main())

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from futukit import sync
+from futukit.errors import UsageError
 from futukit.messages import get_user_info, qot_update_ticker
 from futukit.messages.common import RetType
 from tests.contract.clients.opend import WAIT, Connection, FakeOpenD, stay_silent, ticker
@@ -67,6 +68,14 @@ def test_a_callback_may_call_and_may_close(opend: FakeOpenD) -> None:
         opend.next_connection().push(3011, ticker())
         assert names.get(timeout=WAIT) == "somebody"
         assert names.get(timeout=WAIT) == "closed"
+
+
+def test_a_coroutine_function_is_no_callback(opend: FakeOpenD) -> None:
+    async def handler(s2c: Any) -> None:
+        raise AssertionError
+
+    with sync.connect(opend.url) as client, pytest.raises(UsageError, match="await"):
+        client.on(3011, handler)
 
 
 def test_slow_callbacks_drop_the_oldest(opend: FakeOpenD, caplog: pytest.LogCaptureFixture) -> None:
@@ -133,6 +142,7 @@ def test_a_client_does_not_keep_its_process_alive(opend: FakeOpenD) -> None:
 WAITING_CALL = """
 import sys
 from futukit import sync
+from futukit.errors import UsageError
 from tests.contract.clients.test_calls import order
 client = sync.connect(sys.argv[1], request_timeout=60)
 try:
@@ -156,6 +166,7 @@ def test_ctrl_c_interrupts_a_waiting_call_at_once(opend: FakeOpenD) -> None:
 WAITING_PUSHES = """
 import sys
 from futukit import sync
+from futukit.errors import UsageError
 with sync.connect(sys.argv[1]) as client:
     try:
         client.quote.unsubscribe_all()
@@ -179,6 +190,7 @@ import os, sys, warnings
 # Python 3.12 warns of what this test is about.
 warnings.simplefilter("ignore", DeprecationWarning)
 from futukit import sync
+from futukit.errors import UsageError
 from futukit.errors import ForkedProcessError
 client = sync.connect(sys.argv[1])
 pushes = client.pushes(1003)

@@ -212,6 +212,30 @@ def test_raw_bytes_go_both_ways_unread(opend: FakeOpenD, connect: Connect) -> No
     assert client.call_bytes(NO_SCHEMA, b"") == b""
 
 
+@pytest.mark.parametrize("body", ["text", 5, None])
+def test_a_raw_body_is_bytes_and_nothing_else(
+    opend: FakeOpenD, connect: Connect, body: Any
+) -> None:
+    with pytest.raises(UsageError, match="a body is bytes"):
+        connect(opend.url).call_bytes(NO_SCHEMA, body)
+
+
+def test_who_catches_a_lost_connection_reads_that_it_is_lost(
+    opend: FakeOpenD, connect: Connect
+) -> None:
+    opend.answers[USER_INFO] = lambda connection, envelope: connection.cut()
+    client = connect(opend.url, reconnect_delay=WAIT, reconnect_max_delay=WAIT)
+
+    def state_when_lost(used: Any) -> Any:
+        # The next statement after the call, with no time in between for the handlers to be told.
+        try:
+            used.system.get_user_info()
+        except ConnectionLost:
+            return used.state
+
+    assert state_when_lost(client).value == "lost"
+
+
 def test_raw_bytes_of_a_refusal_raise_nothing(opend: FakeOpenD, connect: Connect) -> None:
     opend.answers[USER_INFO] = refuse("no")
     body = codec.encode(get_user_info.Request(c2s=get_user_info.C2S()))

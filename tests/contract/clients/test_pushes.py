@@ -259,6 +259,25 @@ def test_a_callback_that_raises_is_logged_and_stays(
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
+@pytest.mark.parametrize("handler", [None, 5, "print"])
+def test_a_handler_that_cannot_be_called_is_refused(
+    opend: FakeOpenD, connect: Connect, handler: Any
+) -> None:
+    client = connect(opend.url)
+    with pytest.raises(UsageError, match="a handler is a function"):
+        client.on(TICKER, handler)
+    with pytest.raises(UsageError, match="a handler is a function"):
+        client.on_state(handler)
+
+
+def test_a_coroutine_function_is_no_state_handler(opend: FakeOpenD, connect: Connect) -> None:
+    async def handler(change: Any) -> None:
+        raise AssertionError
+
+    with pytest.raises(UsageError, match="nothing would await it"):
+        connect(opend.url).on_state(handler)
+
+
 def test_a_state_handler_that_raises_is_logged_and_stays(
     opend: FakeOpenD, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -45,6 +45,8 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ["watch", "HK.00700", "--seconds", "soon"],
         ["demo", "--nothing"],
         ["sim", "--tcp", "x"],
+        ["sim", "--tcp", "65536"],
+        ["sim", "--tcp", "0", "--control", "-1"],
         ["sim", "--speed", "0"],
     ],
 )

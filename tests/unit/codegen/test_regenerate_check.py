@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,3 +193,18 @@ def test_the_generator_runs_from_any_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["check", "--out", str(ROOT)]) == 0
+
+
+def test_a_reader_that_has_gone_is_no_trace() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "codegen", "enums"],
+            cwd=ROOT,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "")

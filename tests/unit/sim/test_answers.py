@@ -231,11 +231,12 @@ def test_a_range_that_ends_before_it_begins_is_refused() -> None:
         answer(3208, c2s)
 
 
-def test_a_time_that_is_none_is_refused() -> None:
+@pytest.mark.parametrize("text", ["soon", "0001-01-01", "9999-12-31"])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
     c2s = qot_get_holding_change_list.C2S(
         security=security("HK.00700"),
         holder_category=qot_common.HolderCategory.FUND,
-        begin_time="soon",
+        begin_time=text,
     )
     with pytest.raises(RefusalError, match="beginTime"):
         answer(3208, c2s)
