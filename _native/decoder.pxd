@@ -58,6 +58,10 @@ from values cimport (
 )
 
 
+cdef enum:
+    ABSENT_GUESSED = 4     # fields in a row that may be absent before the table is asked
+
+
 cdef inline PyObject* decode_row(
     Decoding* state, Layout* layout, const uint8_t* at, const uint8_t* end
 ) noexcept:
@@ -104,7 +108,8 @@ cdef inline int decode_fields(
 ) noexcept:
     """Read fields into the row; returns how many of its cells were empty and are not now."""
     # Senders write fields in the order of their numbers. Guessing that the next field in the
-    # plan comes next lets the processor run ahead, where a table would make it wait.
+    # plan comes next lets the processor run ahead, where a table would make it wait. A few
+    # fields may be absent in between.
     cdef Field* field
     cdef Field* guess = layout.fields
     cdef const uint8_t* start
@@ -113,10 +118,15 @@ cdef inline int decode_fields(
     cdef PyObject** cell
     cdef double real
     cdef bint packed
+    cdef int skipped
     cdef int filled = 0
     while at < end:
         start = at
         packed = False
+        skipped = 0
+        while at[0] != guess.tag[0] and guess.tag_size != 0 and skipped < ABSENT_GUESSED:
+            guess += 1
+            skipped += 1
         if at[0] == guess.tag[0] and guess.tag_size == 1:
             field = guess
             at += 1

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeGuard
 
 from futukit.errors import UsageError
 
 __all__ = ["Listener", "check_handler", "is_coroutine_function"]
 
 
-def is_coroutine_function(handler: object) -> bool:
+def is_coroutine_function(
+    handler: object,
+) -> TypeGuard[Callable[..., Coroutine[Any, Any, object]]]:
     """Whether calling it makes a coroutine; also for objects whose ``__call__`` is ``async``."""
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(type(handler), "__call__", None)  # noqa: B004 - not asked whether it is callable

@@ -22,7 +22,6 @@ from futukit.messages import (
     qot_request_history_kl,
 )
 from futukit.sim import SimulatedOpenD
-from futukit.sim.app import OpenD
 from futukit.sim.control import ControlPort
 from futukit.sim.host import Host
 from futukit.sim.server import MAX_REQUEST_BYTES, TcpServer
@@ -210,9 +209,9 @@ def test_frames_may_come_byte_by_byte_and_many_at_once(opend: SimulatedOpenD) ->
 
 @pytest.mark.parametrize("control", [False, True])
 def test_stopping_closes_whoever_has_just_come(control: bool) -> None:
-    async def come_and_stop(opend: OpenD, turns: int) -> None:
-        tcp = TcpServer(opend)
-        port = ControlPort(Host(Settings(freeze=True))) if control else None
+    async def come_and_stop(host: Host, turns: int) -> None:
+        tcp = TcpServer(host.opend)
+        port = ControlPort(host) if control else None
         number = await port.start(0) if port else await tcp.start("127.0.0.1", 0)
         with socket.create_connection(("127.0.0.1", number)) as client:
             for _ in range(turns):
@@ -224,9 +223,9 @@ def test_stopping_closes_whoever_has_just_come(control: bool) -> None:
                 assert client.recv(1) == b""
         assert not tcp.connections
 
-    opend = OpenD(Settings(freeze=True))
+    host = Host(Settings(freeze=True))
     for turns in range(6):
-        asyncio.run(come_and_stop(opend, turns))
+        asyncio.run(come_and_stop(host, turns))
 
 
 def test_a_closed_connection_leaves_nothing_behind(opend: SimulatedOpenD) -> None:

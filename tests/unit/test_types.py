@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -173,3 +176,15 @@ def test_times_are_written_on_the_exchanges_clock() -> None:
         exchange_text(aware, "FX")
     with pytest.raises(UsageError, match="is not a time"):
         exchange_text(5, "US")  # type: ignore[arg-type]
+
+
+def test_a_machine_without_time_zones_has_ours() -> None:
+    asked = "from futukit.types import exchange_time; exchange_time('2024-01-02', 'US')"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
