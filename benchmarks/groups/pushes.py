@@ -95,8 +95,9 @@ def _against_loop(run: Run, child: Child, port: int, stream: _Stream) -> Iterato
             pairs,
             unit="/s",
             rate=True,
-            gate=stream.gate,
-            aim=stream.aim,
+            # The blocking face hands each push to a thread of its own, which may make calls.
+            gate=stream.gate if face == "asyncio" else None,
+            aim=stream.aim if face == "asyncio" else stream.gate,
         )
 
 

@@ -48,9 +48,19 @@ class PushMessage(Protocol[S_co]):
 
 
 class PushKind:
-    """One push id: its message class (None without a schema), and what names its subject."""
+    """One push id: its message class (None without a schema), and what names its subject.
 
-    __slots__ = ("_key_fields", "_row_key_fields", "_rows_field", "proto_id", "response")
+    ``content`` is the class of what consumers get: the S2C, ``bytes`` without a schema.
+    """
+
+    __slots__ = (
+        "_key_fields",
+        "_row_key_fields",
+        "_rows_field",
+        "content",
+        "proto_id",
+        "response",
+    )
 
     def __init__(self, proto_id: int) -> None:
         row = registry.row(proto_id)
@@ -58,12 +68,14 @@ class PushKind:
             raise UsageError(f"proto id {proto_id} ({row.name}) is no push")
         self.proto_id = proto_id
         self.response: Any = None
+        self.content: type[Any] = bytes
         self._key_fields: tuple[str, ...] = ()
         self._rows_field = ""
         self._row_key_fields: tuple[str, ...] = ()
         if row.module is not None:
             self.response = registry.response_class(proto_id)
-            self._find_key(get_args(self.response.__annotations__["s2c"])[0])
+            self.content = get_args(self.response.__annotations__["s2c"])[0]
+            self._find_key(self.content)
 
     @property
     def names_security(self) -> bool:

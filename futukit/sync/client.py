@@ -192,13 +192,14 @@ class Client(ClientBase):
         check_handler(handler)
         kind = push_kind(push)
         self._dispatcher.start()
-        consume = self._dispatcher.pusher(handler)
         with self._lock:
-            self._router.add(kind, consume)
+            if self._dispatcher.add(kind.content, handler):
+                self._router.add(kind, self._dispatcher.collect)
 
         def end() -> None:
             with self._lock:
-                self._router.remove(kind, consume)
+                if self._dispatcher.remove(kind.content, handler):
+                    self._router.remove(kind, self._dispatcher.collect)
 
         return Listener(end)
 
@@ -354,6 +355,7 @@ class Client(ClientBase):
             try:
                 if channel.receive():
                     events = session.receive(channel.reader, now)
+                    self._dispatcher.deliver()
             except (ConnectionLost, RemoteProtocolError) as error:
                 return session.lose(error)
         if now >= session.next_deadline:

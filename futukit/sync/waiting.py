@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from futukit.core.pushes import without
+
 __all__ = ["Dispatcher", "Waiter"]
 
 _logger: Final = logging.getLogger("futukit.sync")
@@ -55,21 +57,38 @@ class Waiter:
 class Dispatcher:
     """Runs callbacks one after the other in a daemon thread, which starts with the first.
 
-    At most ``maxsize`` pushes wait; the oldest makes room. State changes are never dropped.
+    The reader thread collects pushes with ``collect``, a plain list's append, and hands over all
+    of one read with ``deliver``; each finds its handlers by its class. At most ``maxsize`` pushes
+    wait; the oldest make room. State changes are never dropped.
 
-    A push takes no lock: a deque's ends are safe between threads. Only an idle thread has to be
-    woken, and it says that it is idle before it looks at the queues for the last time.
+    Nothing here locks per push: a deque's ends are safe between threads. Only an idle thread has
+    to be woken, and it says that it is idle before it looks at the queues for the last time.
     """
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
+        self._handlers: dict[type[Any], tuple[Callable[[Any], object], ...]] = {}
+        self._incoming: list[Any] = []
+        self.collect = self._incoming.append
         self._urgent: deque[Callable[[], object]] = deque()
-        self._pushes: deque[tuple[Callable[[Any], object], Any]] = deque()
+        self._pushes: deque[Any] = deque()
         self._changed = threading.Condition(threading.Lock())
         self._idle = False
         self._thread: threading.Thread | None = None
         self._stopped = False
         self.dropped = 0
+
+    def add(self, content: type[Any], handler: Callable[[Any], object]) -> bool:
+        """Let ``handler`` have the pushes of a class; gives whether it is their first."""
+        known = self._handlers.get(content, ())
+        self._handlers[content] = (*known, handler)
+        return not known
+
+    def remove(self, content: type[Any], handler: Callable[[Any], object]) -> bool:
+        """Take a handler away; gives whether it was the last of this class."""
+        left = without(self._handlers.get(content, ()), handler)
+        self._handlers[content] = left
+        return not left
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
@@ -80,19 +99,17 @@ class Dispatcher:
                 )
                 self._thread.start()
 
-    def pusher(self, handler: Callable[[Any], object]) -> Callable[[Any], None]:
-        """The function that queues a push for ``handler``."""
-        pushes, append, maxsize = self._pushes, self._pushes.append, self._maxsize
-
-        def push(s2c: Any) -> None:  # the hot path: once per push
-            if len(pushes) >= maxsize:
-                self._drop()
-            append((handler, s2c))
-            if self._idle:
-                self._idle = False  # one call is enough: the thread may need a while to come
-                self._wake()
-
-        return push
+    def deliver(self) -> None:
+        """Hand over what was collected."""
+        incoming, pushes = self._incoming, self._pushes
+        if not incoming:
+            return
+        pushes.extend(incoming)
+        incoming.clear()
+        if len(pushes) > self._maxsize:
+            self._drop()
+        if self._idle:
+            self._wake()
 
     def urgent(self, work: Callable[[], object]) -> None:
         """Queue something that must not be dropped, before all pushes."""
@@ -116,13 +133,14 @@ class Dispatcher:
             self._changed.notify()
 
     def _drop(self) -> None:
-        try:
-            self._pushes.popleft()
-        except IndexError:
-            return  # the thread was faster: there is room now
         if not self.dropped:
             _logger.warning("push handlers are too slow: the oldest pushes are dropped")
-        self.dropped += 1
+        try:
+            while len(self._pushes) > self._maxsize:
+                self._pushes.popleft()
+                self.dropped += 1
+        except IndexError:
+            return  # the thread was faster: there is room now
 
     def _run(self) -> None:
         while not self._stopped:
@@ -138,18 +156,19 @@ class Dispatcher:
             self._idle = False
 
     def _work(self) -> None:
-        urgent, popleft = self._urgent, self._pushes.popleft
+        urgent, popleft, handlers = self._urgent, self._pushes.popleft, self._handlers
         while True:
             if urgent:
                 self._hurry()
             try:
-                handler, s2c = popleft()
+                push = popleft()
             except IndexError:
                 return
-            try:
-                handler(s2c)
-            except Exception:
-                _logger.exception("a handler failed")
+            for handler in handlers[type(push)]:
+                try:
+                    handler(push)
+                except Exception:
+                    _logger.exception("a push handler failed")
 
     def _hurry(self) -> None:
         while self._urgent:
