@@ -131,6 +131,7 @@ cdef extern from "Python.h":
     PyObject* PyLong_FromUnsignedLong(unsigned long) noexcept
     PyObject* PyLong_FromUnsignedLongLong(unsigned long long) noexcept
     bint PyLong_Check(PyObject*) noexcept
+    bint PyLong_CheckExact(PyObject*) noexcept
     long long PyLong_AsLongLongAndOverflow(PyObject*, int*) noexcept
     unsigned long long PyLong_AsUnsignedLongLong(PyObject*) noexcept
     bint PyIndex_Check(PyObject*) noexcept

@@ -40,6 +40,7 @@ from capi cimport (
     PyLong_AsLongLongAndOverflow,
     PyLong_AsUnsignedLongLong,
     PyLong_Check,
+    PyLong_CheckExact,
     PyNumber_Index,
     PyObject_GetAttr,
     PyObject_TypeCheck,
@@ -57,6 +58,7 @@ from layout cimport (
     KIND_BYTES,
     KIND_DOUBLE,
     KIND_FLOAT,
+    KIND_INT32,
     KIND_INT64,
     KIND_MESSAGE,
     KIND_STRING,
@@ -107,6 +109,16 @@ cdef inline int encode_row(Encoding* state, Layout* layout, PyObject* row) noexc
                 state.head -= 9
                 state.head[0] = field.tag[0]
                 memcpy(state.head + 1, &real, 8)
+                continue
+            if (
+                (field.kind == KIND_INT64 or field.kind == KIND_INT32)
+                and PyLong_CheckExact(value)
+                and not field.repeated
+            ):
+                if encode_int(state, value, field.kind) < 0 or put_tag(state, field) < 0:
+                    return note(&state.trail, field, -1)
+                continue
+            if field.repeated and PyTuple_Check(value) and PyTuple_GET_SIZE(value) == 0:
                 continue
             Py_INCREF(value)
         else:

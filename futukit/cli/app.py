@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from futukit import __version__
 from futukit.cli.outcome import reported
 
 __all__ = ["DEFAULT_URL", "app", "run"]
@@ -33,8 +34,21 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"futukit {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _top() -> None:
+def _top(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
     """Typed client and simulator for the OpenD gateway of Futu / moomoo."""
 
 

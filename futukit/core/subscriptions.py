@@ -119,13 +119,13 @@ class SubscriptionBook:
                 entry = self._entries[topic] = _Entry(flags)
             entry.flags = flags
             if c2s.is_reg_or_un_reg_push:
-                push = _Push(proto_id, c2s.is_first_push, c2s.header)
+                push = _Push(proto_id, c2s.is_first_push, getattr(c2s, "header", None))
                 entry.pushes.update(dict.fromkeys(_variants(proto_id, c2s), push))
             elif c2s.is_reg_or_un_reg_push is False:
                 _unregister(entry, _variants(proto_id, c2s))
 
     def _register(self, c2s: Any) -> None:
-        push = _Push(_REGISTER, c2s.is_first_push, c2s.header)
+        push = _Push(_REGISTER, c2s.is_first_push, getattr(c2s, "header", None))
         for topic in _topics(_QUOTES, c2s):
             entry = self._entries.get(topic)
             if entry is None:
@@ -170,7 +170,8 @@ def _topics(proto_id: int, c2s: Any) -> Iterable[_Topic]:
 def _flags(proto_id: int, c2s: Any) -> _Flags:
     """The flags of a subscription, ready to be passed to its C2S again."""
     names = _EVENT_CONTRACT_FLAGS if proto_id == _EVENT_CONTRACTS else _QUOTE_FLAGS
-    flags = {name: getattr(c2s, name) for name in names}
+    # Fields that an older schema does not have are left out.
+    flags = {name: getattr(c2s, name) for name in names if name in c2s.__struct_fields__}
     if c2s.is_reg_or_un_reg_push:
         # Registered pushes are noted one by one: some may be taken back later.
         flags["is_reg_or_un_reg_push"] = flags["is_first_push"] = None
@@ -250,5 +251,5 @@ def _register_c2s(
         rehab_type_list=_named(variants),
         is_reg_or_un_reg=True,
         is_first_push=push.first_push,
-        header=push.header,
+        **({} if push.header is None else {"header": push.header}),
     )

@@ -14,6 +14,7 @@ from futukit.errors import ConnectError, UsageError
 from futukit.sim.commands import Command
 from futukit.sim.host import Host
 from futukit.sim.server import stop_accepting
+from futukit.sim.settings import check_port
 
 __all__ = ["ControlPort", "Reply"]
 
@@ -38,7 +39,8 @@ class ControlPort:
         self._open: set[asyncio.Task[None]] = set()
 
     async def start(self, port: int) -> int:
-        """Listen on loopback; returns the port. Raises ConnectError."""
+        """Listen on loopback; returns the port. Raises ConnectError or UsageError."""
+        check_port(port)
         try:
             self._server = await asyncio.start_server(
                 self._serve, _LOOPBACK, port, limit=_LONGEST_LINE_BYTES

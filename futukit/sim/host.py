@@ -28,7 +28,7 @@ from futukit.sim.faults import Fault
 from futukit.sim.market import Change, Event
 from futukit.sim.notices import make_notice
 from futukit.sim.server import TcpServer
-from futukit.sim.settings import Settings
+from futukit.sim.settings import LONGEST_ADVANCE_SECONDS, Settings, check_port
 
 __all__ = ["Host"]
 
@@ -56,7 +56,11 @@ class Host:
         self._trades = 0
 
     async def start(self, host: str, port: int) -> None:
-        """Serve on ``host``:``port`` (0: any free port, see ``port``). Raises ConnectError."""
+        """Serve on ``host``:``port`` (0: any free port, see ``port``).
+
+        Raises ConnectError, or UsageError for a number that is no port.
+        """
+        check_port(port)
         try:
             self.port = await self.tcp.start(host, port)
         except OSError as error:
@@ -130,6 +134,8 @@ class Host:
     async def _advance(self, seconds: float) -> None:
         if not (isfinite(seconds) and seconds >= 0):
             raise UsageError(f"time advances by a number of seconds from 0 on, not {seconds!r}")
+        if seconds > LONGEST_ADVANCE_SECONDS:
+            raise UsageError(f"one command advances at most {LONGEST_ADVANCE_SECONDS} seconds")
         end = self.opend.now + seconds
         while True:
             self._happened(self.opend.market.advance(self._slice(end)))

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from futukit.errors import UsageError
 from futukit.sim.subscriptions import OPTION_QUOTA
 
-__all__ = ["Settings"]
+__all__ = ["LONGEST_ADVANCE_SECONDS", "Settings", "check_port"]
+
+LONGEST_ADVANCE_SECONDS = 366 * 86_400
+"""How far one command moves the clock at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +48,8 @@ class Settings:
     insecure_fixed_keys: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise UsageError(f"seed is a whole number, not {self.seed!r}")
         for name in ("speed", "intensity", "patience_seconds"):
             if not 0 < getattr(self, name) < 1e6:
                 raise UsageError(f"{name} is a number above 0, not {getattr(self, name)!r}")
@@ -56,3 +61,9 @@ class Settings:
     def option_quota(self) -> int:
         """Units of quota for option chains: what OpenD gives with the tier, else a fifth of it."""
         return OPTION_QUOTA.get(self.quota, self.quota // 5)
+
+
+def check_port(port: int) -> None:
+    """Raise UsageError for what is no TCP port (0 stands for any free one)."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import fields
 from types import TracebackType
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from futukit.sim.commands import (
     Stop,
 )
 from futukit.sim.controlling import Control, Result, url_of
+from futukit.sim.settings import Settings
 
 __all__ = ["Ready", "SpawnedOpenD"]
 
@@ -38,6 +40,9 @@ _RESULTS: Final[dict[type[Any], type[Any]]] = {
     Stats: Statistics,
     SetMarketState: Done,
 }
+
+
+_OPTIONS: Final = {item.name for item in fields(Settings)} | {"tcp", "host", "control"}
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +198,9 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     """Options of ``futukit sim`` from keywords: True is a bare flag, False and None are absent."""
     arguments = []
     for name, value in options.items():
+        if name not in _OPTIONS:
+            known = ", ".join(sorted(_OPTIONS))
+            raise UsageError(f"unknown option {name!r} of a simulator; known are {known}")
         if value is None or value is False:
             continue
         arguments.append(f"--{name.replace('_', '-')}")

@@ -329,6 +329,8 @@ class ClientSession(Session):
             raise UsageError(f"a timeout is a number of seconds above 0, not {timeout!r}")
         serial = self._next_serial()
         if isinstance(message, bytes):
+            if len(message) > codec.MAX_BODY_BYTES:
+                raise UsageError(f"a body has at most {codec.MAX_BODY_BYTES} bytes")
             data = self._packer.body(proto_id, serial, message)
         else:
             info = self.info
