@@ -98,7 +98,7 @@ class UsageError(FutukitError, ValueError):
 
 
 class EncodeError(UsageError):
-    """A message does not fit its schema. ``path`` is the field, like ``c2s.security.code``."""
+    """A message does not fit its schema. ``path`` is the field: ``Qot_Sub.Request.c2s.session``."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
