@@ -9,6 +9,7 @@ from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer, PyBUF_SIMPLE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from capi cimport (
@@ -43,6 +44,7 @@ from layout cimport (
 from output cimport MAX_BODY, Encoding, begin, end, put_bytes, written
 from settle cimport settle
 from sha1 cimport sha1_bind, sha1_digest
+from sink cimport take_body_name
 from slots cimport blank_row, slots_fillable, slots_usable
 from trail cimport path_of
 from values cimport Decoding, start_decoding
@@ -52,12 +54,14 @@ import threading
 
 import msgspec
 
+from futukit._native.frame import _bind_sink
 from futukit.errors import DecodeError, EncodeError, UsageError
 
 __all__ = [
     "MAX_BODY_BYTES",
     "MAX_CELLS",
     "Plan",
+    "PushSink",
     "decode",
     "decode_as",
     "define",
@@ -66,7 +70,6 @@ __all__ = [
     "encode_message",
     "encode_message_frame",
     "plan_of",
-    "push_sink",
 ]
 
 # The longest body that is written.
@@ -372,29 +375,52 @@ def decode_as(cls, data):
     return decode_data(plan_of(cls), data)
 
 
-def push_sink(Plan plan not None, consumer, unusable, failed):
-    """Return the function that takes the body of each push of one kind.
+@cython.final
+cdef class PushSink:
+    """Takes the body of each push of one kind.
 
     ``plan`` is a Response's. ``consumer`` gets the S2C of a push that succeeded; an exception
     of its own goes to ``failed``. ``unusable`` gets what cannot be consumed: the DecodeError of
     a body, or a Response without S2C or with a retType other than 0.
     """
-    def sink(body):
+
+    cdef Plan plan
+    cdef object consumer, unusable, failed
+
+    def __init__(self, Plan plan not None, consumer, unusable, failed):
+        plan.prepare()
+        self.plan = plan
+        self.consumer, self.unusable, self.failed = consumer, unusable, failed
+
+    def __call__(self, body):
+        cdef Py_buffer view
+        PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
         try:
-            response = decode_data(plan, body)
+            self.take(<const uint8_t*>view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int take(self, const uint8_t* data, Py_ssize_t size) except -1:
+        if self.plan is None:
+            raise UsageError("this sink was never initialised")
+        try:
+            response = decode_bytes(self.plan, data, size)
         except DecodeError as error:
-            unusable(error)
-            return
+            self.unusable(error)
+            return 0
         s2c = response.s2c
         if s2c is None or response.ret_type:
-            unusable(response)
-            return
+            self.unusable(response)
+            return 0
         try:
-            consumer(s2c)
+            self.consumer(s2c)
         except Exception as error:
-            failed(error)
+            self.failed(error)
+        return 0
 
-    return sink
+
+cdef int take_body(object sink, const uint8_t* data, Py_ssize_t size) except -1:
+    return (<PushSink>sink).take(data, size)
 
 
 cdef object decode_data(Plan plan, data):
@@ -511,3 +537,5 @@ def _use_native_sha1(native):
 
 _trust_slots(True)
 sha1_bind(True)
+
+_bind_sink(PushSink, PyCapsule_New(<void*>take_body, take_body_name(), NULL))

@@ -8,6 +8,7 @@ __all__ = [
     "MAX_BODY_BYTES",
     "MAX_CELLS",
     "Plan",
+    "PushSink",
     "decode",
     "decode_as",
     "define",
@@ -16,7 +17,6 @@ __all__ = [
     "encode_message",
     "encode_message_frame",
     "plan_of",
-    "push_sink",
 ]
 
 _StructT = TypeVar("_StructT", bound=Struct)
@@ -37,16 +37,21 @@ class Plan:
     @property
     def direct(self) -> bool: ...
 
+@final
+class PushSink:
+    def __init__(
+        self,
+        plan: Plan,
+        consumer: Callable[[Any], object],
+        unusable: Callable[[Any], object],
+        failed: Callable[[Exception], object],
+    ) -> None: ...
+    def __call__(self, body: Buffer) -> None: ...
+
 def define(cls: type[Struct], full_name: str, fields: Iterable[_FieldRow]) -> Plan: ...
 def plan_of(cls: type[Struct]) -> Plan: ...
 def decode(plan: Plan, data: Buffer) -> Any: ...
 def decode_as(cls: type[_StructT], data: Buffer) -> _StructT: ...
-def push_sink(
-    plan: Plan,
-    consumer: Callable[[Any], object],
-    unusable: Callable[[Any], object],
-    failed: Callable[[Exception], object],
-) -> Callable[[bytes], None]: ...
 def encode(plan: Plan, message: Struct) -> bytes: ...
 def encode_message(message: Struct) -> bytes: ...
 def encode_frame(plan: Plan, message: Struct, proto_id: int, serial: int) -> bytes: ...

@@ -11,7 +11,7 @@ from futukit._native.wire import (
     MAX_BODY_BYTES,
     MAX_CELLS,
     Plan,
-    push_sink,
+    PushSink,
 )
 from futukit._native.wire import (
     decode_as as decode,
@@ -28,10 +28,10 @@ __all__ = [
     "MAX_BODY_BYTES",
     "MAX_CELLS",
     "Plan",
+    "PushSink",
     "decode",
     "define",
     "encode",
     "encode_frame",
     "plan_of",
-    "push_sink",
 ]

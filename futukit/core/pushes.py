@@ -245,7 +245,7 @@ class PushRouter:
         if cls is None:
             return _guarded(proto_id, consume)
 
-        return codec.push_sink(
+        return codec.PushSink(
             codec.plan_of(cls),
             consume,
             partial(self._refuse, proto_id),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from futukit._native.frame import FrameReader, build_frame
-from futukit.codec import encode, plan_of, push_sink
-from futukit.errors import BadMagic, DecodeError
+from futukit.codec import PushSink, encode, plan_of
+from futukit.errors import BadMagic, DecodeError, DigestMismatch, UsageError
 from futukit.messages import keep_alive, qot_update_ticker
 from futukit.messages.common import RetType
 from futukit.messages.qot_common import QotMarket, Security
@@ -100,7 +100,7 @@ def test_a_push_sink_tells_consumer_unusable_and_failed_apart() -> None:
         if len(consumed) == 2:
             raise RuntimeError("a fault of the handler")
 
-    sink = push_sink(plan_of(qot_update_ticker.Response), consume, unusable.append, failed.append)
+    sink = PushSink(plan_of(qot_update_ticker.Response), consume, unusable.append, failed.append)
     for body in (encode(usable), encode(usable), encode(failure), b"\x08"):
         sink(body)
     assert consumed == [usable.s2c, usable.s2c]
@@ -112,3 +112,70 @@ def test_a_push_sink_tells_consumer_unusable_and_failed_apart() -> None:
 def test_the_plan_of_a_class_is_found_again_and_again() -> None:
     assert plan_of(keep_alive.C2S) is plan_of(keep_alive.C2S)
     assert plan_of(keep_alive.C2S) is not plan_of(keep_alive.S2C)
+
+
+def test_a_sink_that_was_never_initialised_is_refused() -> None:
+    with pytest.raises(UsageError):
+        PushSink.__new__(PushSink)(b"")
+
+
+def test_a_compiled_sink_gets_what_python_ones_get_and_may_clear_the_reader() -> None:
+    body = encode(
+        qot_update_ticker.Response(
+            ret_type=RetType.SUCCEED,
+            s2c=qot_update_ticker.S2C(
+                security=Security(market=QotMarket.HK_SECURITY, code="00700"), ticker_list=()
+            ),
+        )
+    )
+    reader = fed((3011, body), (3011, body), (3011, body))
+    consumed: list[object] = []
+
+    def consume(s2c: object) -> None:
+        consumed.append(s2c)
+        if len(consumed) == 2:
+            reader.clear()
+            reader.feed(build_frame(1002, 1, b"new"))
+
+    sink = PushSink(plan_of(qot_update_ticker.Response), consume, print, print)
+    envelope = reader.route({3011: sink})
+    assert envelope is not None
+    assert (envelope.body, len(consumed)) == (b"new", 2)
+
+
+def test_a_spoilt_body_never_reaches_a_compiled_sink() -> None:
+    data = bytearray(build_frame(3011, 7, b"\x08\x00"))
+    data[-1] ^= 1
+    reader = FrameReader()
+    reader.feed(build_frame(1002, 1, b""))
+    reader.feed(data)
+    taken: list[object] = []
+    sink = PushSink(plan_of(qot_update_ticker.Response), taken.append, taken.append, taken.append)
+    assert reader.route({3011: sink}) is not None
+    for _ in range(2):
+        with pytest.raises(DigestMismatch) as caught:
+            reader.route({3011: sink})
+        assert (caught.value.offset, caught.value.proto_id, caught.value.serial) == (44, 3011, 7)
+    assert taken == []
+
+
+def test_what_a_handler_lets_through_leaves_the_reader_whole() -> None:
+    body = encode(
+        qot_update_ticker.Response(
+            ret_type=RetType.SUCCEED,
+            s2c=qot_update_ticker.S2C(
+                security=Security(market=QotMarket.HK_SECURITY, code="00700"), ticker_list=()
+            ),
+        )
+    )
+
+    def interrupt(_s2c: object) -> None:
+        raise KeyboardInterrupt
+
+    reader = fed((3011, body), (1002, b"next"))
+    sink = PushSink(plan_of(qot_update_ticker.Response), interrupt, print, print)
+    with pytest.raises(KeyboardInterrupt):
+        reader.route({3011: sink})
+    envelope = reader.route({3011: sink})
+    assert envelope is not None
+    assert envelope.body == b"next"
