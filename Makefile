@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 \
 	$$HOME/.pyenv/versions/3.13.*/bin/python $$HOME/.pyenv/versions/3.12.*/bin/python \
 	$$HOME/.pyenv/versions/3.11.*/bin/python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c '$(USABLE)' >/dev/null 2>&1 && echo $$p && exit; done)
-NATIVE := $(wildcard _native/*.pyx _native/*.pxd)
+NATIVE := $(wildcard _native/*.pyx _native/*.px[di])
 
 .PHONY: demo test lint generate check bench build clean
 

@@ -55,7 +55,7 @@ def compile_arguments() -> list[str]:
 
 def extensions() -> list[Extension]:
     """One extension per module: C-level source in ``_native/``, compiled into the package."""
-    headers = sorted(str(path) for path in Path(SOURCES).glob("*.pxd"))
+    headers = sorted(str(path) for path in Path(SOURCES).glob("*.px[di]"))
     return [
         Extension(
             f"futukit._native.{name}",
