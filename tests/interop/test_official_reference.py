@@ -291,7 +291,7 @@ EVERYTHING: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_valuation_detail", APPLE),
     ("get_valuation_plate_stock_list", APPLE),
     ("get_warrant", {"stock_owner": "HK.00700"}),
-    ("modify_user_security", {"group_name": "Mine", "op": "ADD", "code_list": ["HK.00700"]}),
+    ("modify_user_security", {"group_name": "A", "op": "ADD", "code_list": ["HK.00700"]}),
     ("request_history_event_contract_kline", CONTRACT),
     (
         "set_price_reminder",
