@@ -20,6 +20,7 @@ _DIGITS: Final = 3
 
 def machine_lines(machine: Mapping[str, object]) -> list[str]:
     """The machine in a few lines."""
+    # The machine is a mapping of plain JSON values: this one is true, false or null.
     sha = {True: "with", False: "without", None: "unknown:"}[machine["sha_ni"]]  # type: ignore[index]
     return [
         f"{machine['processor']}, {machine['cores']} cores, {sha} SHA instructions, "

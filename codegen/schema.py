@@ -233,7 +233,7 @@ def compile_folder(folder: Path, names: Sequence[str]) -> Any:
 def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     try:
         # No shell, and every name passed FILE_NAME: none can be an option.
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(  # noqa: S603 - our own command
             command, cwd=folder, capture_output=True, timeout=_PROTOC_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as exc:

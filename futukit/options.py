@@ -70,6 +70,7 @@ def parse_options(query: Mapping[str, str], keywords: Mapping[str, Any]) -> Opti
 
 def _seconds(name: str, value: object) -> float:
     try:
+        # Anything may come in; what float() does not take is refused below.
         seconds = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         seconds = 0.0

@@ -105,6 +105,7 @@ class Client(ClientBase):
         try:
             return call, await waiter
         except asyncio.CancelledError as error:
+            # A cancellation has no such attribute of its own; callers of orders look for it.
             error.requests_in_doubt = self._forsake(call)  # type: ignore[attr-defined]
             raise
 

@@ -188,6 +188,7 @@ def _read_integer(field: _Field, value: object, path: str) -> int:
     if isinstance(value, str) and field.target is not None:
         number = _member(field.target, value, path)
     elif _is_whole(value):
+        # _is_whole has looked at it, which the type checker cannot know.
         number = int(value)  # type: ignore[call-overload]
     if isinstance(number, bool) or not isinstance(number, int):
         raise EncodeError(f"a whole number is wanted, not {_shown(value)}", path)

@@ -70,6 +70,7 @@ class OpenD:
             self.settings.quota, self.settings.option_quota, self._chain_of
         )
         self.history_quota = HistoryQuota(self.settings.quota)
+        # The market has keys, but is no mapping.
         instruments = {key: self.market.instrument(key) for key in self.market.keys()}  # noqa: SIM118
         self.watch_lists = WatchLists(seed, instruments)
         self.reminders = PriceReminders()
