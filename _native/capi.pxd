@@ -73,6 +73,26 @@ cdef extern from *:
     #endif
     }
 
+    /* A float for ``place``, which keeps a reference to it: as long as nobody else has one, the
+       same object serves again with another value, and nothing is made or released. */
+    static CYTHON_INLINE PyObject *fk_kept_float(PyObject **place, double value) {
+    #if FK_COUNTED_ELSEWHERE
+        return PyFloat_FromDouble(value);
+    #else
+        PyObject *kept = *place;
+        if (kept == NULL || kept->ob_refcnt != 1) {
+            PyObject *made = fk_float(value);
+            if (made == NULL) return NULL;
+            *place = made;
+            Py_XDECREF(kept);
+            kept = made;
+        }
+        ((PyFloatObject *)kept)->ob_fval = value;
+        kept->ob_refcnt += 1;
+        return kept;
+    #endif
+    }
+
     /* Ask for the values of a row that will be read soon: they lie all over the heap. */
     static CYTHON_INLINE void fk_prefetch_row(PyObject *row) {
     #if defined(__GNUC__)
@@ -86,6 +106,16 @@ cdef extern from *:
     #if defined(__GNUC__)
         __builtin_prefetch(object);
         __builtin_prefetch((char *)object + 64);
+    #endif
+    }
+
+    static CYTHON_INLINE int fk_lowest_bit(unsigned long long bits) {
+    #if defined(__GNUC__)
+        return __builtin_ctzll(bits);
+    #else
+        int place = 0;
+        while (!(bits >> place & 1)) place++;
+        return place;
     #endif
     }
 
@@ -108,6 +138,8 @@ cdef extern from *:
     void fk_prefetch_row(PyObject* row) noexcept
     void fk_prefetch(PyObject* object) noexcept
     PyObject* fk_float(double value) noexcept
+    PyObject* fk_kept_float(PyObject** place, double value) noexcept
+    int fk_lowest_bit(unsigned long long bits) noexcept
     const char* fk_type_name(PyObject* object) noexcept
     Py_ssize_t fk_basic_size(PyTypeObject* type) noexcept
 
@@ -121,7 +153,6 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject*) noexcept
     bint PyObject_TypeCheck(PyObject*, PyTypeObject*) noexcept
 
-    PyObject* PyFloat_FromDouble(double) noexcept
     bint PyFloat_CheckExact(PyObject*) noexcept
     double PyFloat_AS_DOUBLE(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept

@@ -12,7 +12,7 @@ that hostile bytes cost no more than linear time.
 """
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from capi cimport (
@@ -25,6 +25,7 @@ from capi cimport (
     PyList_CheckExact,
     PySequence_List,
     PyTuple_GET_SIZE,
+    fk_lowest_bit,
 )
 from cursor cimport (
     MAX_DEPTH,
@@ -37,6 +38,7 @@ from cursor cimport (
     skip_value,
 )
 from layout cimport (
+    FIELD_BITS,
     KIND_DOUBLE,
     KIND_MESSAGE,
     KIND_STRING,
@@ -77,36 +79,46 @@ cdef inline int merge_row(
     Decoding* state, Layout* layout, PyObject* row, const uint8_t* at, const uint8_t* end
 ) noexcept:
     """Read the bytes of one message into a row that is still private."""
-    cdef PyObject** cell
-    cdef Field* field = layout.fields
+    cdef Field* field
     cdef Field* last = layout.fields + layout.count
-    cdef int filled
+    cdef uint64_t absent = layout.bits
     if state.depth >= MAX_DEPTH:
         state.reason = b"nested too deep"
         return -1
     state.depth += 1
-    filled = decode_fields(state, layout, row, at, end)
-    if filled < 0:
+    if decode_fields(state, layout, row, at, end, &absent) < 0:
         return -1
     state.depth -= 1
-    if filled == layout.count:
-        return 0
+    while absent:
+        fill_absent(state, row, layout.fields + fk_lowest_bit(absent))
+        absent &= absent - 1
+    field = layout.fields + FIELD_BITS
     while field < last:
-        cell = cell_of(row, field)
-        if cell[0] == NULL:
-            if field.absent != NULL:
-                Py_INCREF(field.absent)
-                cell[0] = field.absent
-            else:
-                state.unsettled = True
+        fill_absent(state, row, field)
         field += 1
     return 0
 
 
+cdef inline void fill_absent(Decoding* state, PyObject* row, Field* field) noexcept:
+    """Give a cell that is still empty what its field reads when it is absent."""
+    cdef PyObject** cell = cell_of(row, field)
+    if cell[0] == NULL:
+        if field.absent != NULL:
+            Py_INCREF(field.absent)
+            cell[0] = field.absent
+        else:
+            state.unsettled = True
+
+
 cdef inline int decode_fields(
-    Decoding* state, Layout* layout, PyObject* row, const uint8_t* at, const uint8_t* end
+    Decoding* state,
+    Layout* layout,
+    PyObject* row,
+    const uint8_t* at,
+    const uint8_t* end,
+    uint64_t* absent_bits,
 ) noexcept:
-    """Read fields into the row; returns how many of its cells were empty and are not now."""
+    """Read fields into the row, and clear the bits of those that were there."""
     # Senders write fields in the order of their numbers. Guessing that the next field in the
     # plan comes next lets the processor run ahead, where a table would make it wait. A few
     # fields may be absent in between.
@@ -119,25 +131,21 @@ cdef inline int decode_fields(
     cdef double real
     cdef bint packed
     cdef int skipped
-    cdef int filled = 0
+    cdef uint16_t head
+    cdef uint64_t absent = absent_bits[0]
     while at < end:
         start = at
         packed = False
+        head = at[0]
+        if end - at > 1:
+            memcpy(&head, at, 2)
         skipped = 0
-        while at[0] != guess.tag[0] and guess.tag_size != 0 and skipped < ABSENT_GUESSED:
-            guess += 1
+        while head & guess.head_mask != guess.head and skipped < ABSENT_GUESSED:
             skipped += 1
-        if at[0] == guess.tag[0] and guess.tag_size == 1:
+            guess += guess.head_mask != 0
+        if head & guess.head_mask == guess.head:
             field = guess
-            at += 1
-        elif (
-            at[0] == guess.tag[0]
-            and guess.tag_size == 2
-            and end - at >= 2
-            and at[1] == guess.tag[1]
-        ):
-            field = guess
-            at += 2
+            at += field.tag_size
         else:
             field = find_field(state, layout, at, end, &packed)
             at = state.at
@@ -147,7 +155,7 @@ cdef inline int decode_fields(
                 continue
         guess = field + 1
         cell = cell_of(row, field)
-        filled += cell[0] == NULL
+        absent &= ~field.bit
         if field.repeated:
             if decode_repeated(state, field, cell, start, at, end, packed) < 0:
                 return -1
@@ -176,7 +184,8 @@ cdef inline int decode_fields(
             # A float of this message may die here, and sharing lends without counting.
             state.reals.sharing = False
             Py_DECREF(old)
-    return filled
+    absent_bits[0] = absent
+    return 0
 
 
 cdef inline Field* find_field(

@@ -5,7 +5,7 @@ the Plan keeps alive.
 """
 
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     # In this order: varints, reals (from KIND_DOUBLE), length-delimited (from KIND_STRING).
@@ -22,6 +22,7 @@ cdef enum:
     KIND_MESSAGE
 
     DIRECT_NUMBERS = 1024  # field numbers up to this are looked up in a table
+    FIELD_BITS = 64        # the first fields of a message have a bit each
 
 
 cdef struct EnumTable:
@@ -38,7 +39,10 @@ cdef struct Field:
     PyObject* absent       # what an absent field reads; NULL when it is required
     PyObject* attribute
     PyObject* name         # the proto field name
+    uint64_t bit           # 1 << position; 0 from FIELD_BITS on
     uint32_t number
+    uint16_t head          # the first two bytes of a tag of that size or less, little-endian,
+    uint16_t head_mask     # and which of them count; a head that no bytes have for a longer tag
     int16_t misses         # the score of real.pxd
     int16_t rest
     uint8_t kind
@@ -51,8 +55,9 @@ cdef struct Field:
 
 
 cdef struct Layout:
-    Field* fields          # ascending numbers, and one more whose tag_size is 0
+    Field* fields          # ascending numbers, and one more whose head_mask is 0
     int count
+    uint64_t bits          # of all fields
     int cost               # of one row, in cells
     bint direct            # rows are Structs from the start, filled through slot offsets
     PyTypeObject* cls

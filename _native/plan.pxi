@@ -115,6 +115,8 @@ cdef class Plan:
         if layout.fields == NULL:
             raise MemoryError
         layout.count = <int>len(rows)
+        layout.bits = 0
+        write_head(&layout.fields[layout.count])
         layout.cost = <int>len(rows) + 2
         layout.cls = <PyTypeObject*>self.cls
         layout.names = <PyObject*>self.names
@@ -171,6 +173,10 @@ cdef class Plan:
             self.kept.append(absent)
             field.absent = <PyObject*>absent
         field.tag_size = write_tag(field.tag, field.number << 3 | field.wire)
+        write_head(field)
+        if position < FIELD_BITS:
+            field.bit = <uint64_t>1 << position
+            self.layout.bits |= field.bit
         return 0
 
     cdef int fill_tables(self) except -1:
@@ -209,3 +215,15 @@ cdef uint8_t write_tag(uint8_t* at, uint32_t tag) noexcept:
         size += 1
     at[size] = <uint8_t>tag
     return size + 1
+
+
+cdef void write_head(Field* field) noexcept:
+    """What the decoder compares at first; a value outside its mask is one it never finds."""
+    if field.tag_size == 0:
+        field.head, field.head_mask = 1, 0
+    elif field.tag_size == 1:
+        field.head, field.head_mask = field.tag[0], 0xFF
+    elif field.tag_size == 2:
+        field.head, field.head_mask = field.tag[0] | <uint16_t>field.tag[1] << 8, 0xFFFF
+    else:
+        field.head, field.head_mask = 0x100, 0xFF

@@ -10,7 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from capi cimport (
     FK_TUPLE_OFFSET,
@@ -26,6 +26,7 @@ from encoder cimport encode_row
 from header cimport DIGEST_AT, HEADER_SIZE, write_header
 from layout cimport (
     DIRECT_NUMBERS,
+    FIELD_BITS,
     KIND_BOOL,
     KIND_BYTES,
     KIND_DOUBLE,
@@ -42,6 +43,7 @@ from layout cimport (
     Layout,
 )
 from output cimport MAX_BODY, Encoding, begin, end, put_bytes, written
+from real cimport trust_kept_reals
 from settle cimport settle
 from sha1 cimport sha1_bind, sha1_digest
 from sink cimport take_body_name
@@ -327,7 +329,13 @@ def _use_native_sha1(native):
     return sha1_bind(native)
 
 
+def _keep_reals(kept):
+    """Let the decoder keep floats to use again, or not (for tests); returns whether it does."""
+    return trust_kept_reals(kept)
+
+
 _trust_slots(True)
+trust_kept_reals(True)
 sha1_bind(True)
 
 _bind_sink(PushSink, PyCapsule_New(<void*>take_body, take_body_name(), NULL))

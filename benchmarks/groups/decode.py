@@ -34,7 +34,7 @@ _CASES: Final = (
     _Case("ticker, 1 row", lambda run: run.bodies.tickers(1), 1.0, 1.1, 12.0),
     _Case("ticker, 1 row, cold strings", lambda run: run.bodies.cold_tickers),
     _Case("K-line push, 1 row", lambda run: run.bodies.kline_pushes, 1.0, 1.1, 12.0),
-    _Case("basic quote", lambda run: run.bodies.basic_quotes, aim=1.0),
+    _Case("basic quote", lambda run: run.bodies.basic_quotes, 1.0),
     _Case("ticker, 10 rows", lambda run: run.bodies.tickers(10), None, 0.76, 7.8),
     _Case("order book 10 × 2", lambda run: run.bodies.order_books, None, 0.69, 15.0),
     _Case("snapshot", lambda run: run.bodies.snapshots),

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from msgspec import Struct
+from msgspec import Struct, defstruct
+from msgspec.structs import asdict
 
 from futukit._native import wire
 from futukit.codec import decode, encode
@@ -316,6 +317,56 @@ def test_long_tables_share_equal_floats_and_stay_right() -> None:
     rows += b"".join(blob(3, leaf("t", real(2, price))) for price in [99.5, *prices])
     node = decode(Node, rows)
     assert [row.price for row in node.leaves] == [*prices, 98.5, 99.5, *prices]
+
+
+@pytest.fixture(params=[True, False], ids=["kept", "made anew"])
+def reals_kept(request: pytest.FixtureRequest) -> Iterator[bool]:
+    assert wire._keep_reals(request.param) is request.param
+    yield request.param
+    assert wire._keep_reals(True) is True
+
+
+@pytest.mark.usefixtures("reals_kept")
+def test_a_float_that_is_still_used_never_changes() -> None:
+    def decoded(seed: int) -> tuple[float, ...]:
+        reals = decode(Node, b"".join(real(5, seed + i / 8) for i in range(100))).reals
+        assert reals == tuple(seed + i / 8 for i in range(100))
+        return reals
+
+    used = [decoded(seed)[seed % 90 : seed % 90 + 3] for seed in range(300)]
+    alone = [decode(Leaf, leaf("t", real(2, seed + 0.5))).price for seed in range(300)]
+    assert used == [
+        tuple(seed + i / 8 for i in range(seed % 90, seed % 90 + 3)) for seed in range(300)
+    ]
+    assert alone == [seed + 0.5 for seed in range(300)]
+
+
+@pytest.mark.usefixtures("reals_kept")
+def test_a_float_of_a_broken_message_serves_again() -> None:
+    for seed in range(200):
+        with pytest.raises(DecodeError):
+            decode(Leaf, leaf("t", real(2, float(seed)), real(2, -1.0)) + b"\x00")
+        assert decode(Leaf, leaf("t", real(2, seed + 0.25))).price == seed + 0.25
+
+
+def test_a_message_of_many_fields_reads_all_that_are_absent() -> None:
+    names = [f"field_{number}" for number in range(1, 151)]
+    wide_class: Any = defstruct("Wide", [(name, int | None, None) for name in names], kw_only=True)
+    define(
+        wide_class,
+        "Test.Wide",
+        tuple(
+            (i, name, name, name, "int32", "optional", None, i if i % 3 == 0 else None)
+            for i, name in enumerate(names, 1)
+        ),
+    )
+    defaults = {name: i if i % 3 == 0 else None for i, name in enumerate(names, 1)}
+    for present in ([], [1], [63, 64, 65, 66], [150], [2, 31, 64, 128, 149], range(1, 151)):
+        expected = defaults | {f"field_{i}": i + 1000 for i in present}
+        wide = decode(wide_class, b"".join(number(i, i + 1000) for i in present))
+        assert asdict(wide) == expected
+        backwards = decode(wide_class, b"".join(number(i, i + 1000) for i in reversed(present)))
+        assert asdict(backwards) == expected
 
 
 def test_a_class_without_a_plan_is_a_usage_error() -> None:
