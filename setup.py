@@ -25,7 +25,7 @@ DATA = {
     "futukit.codegen": ["naming.toml", "templates/*.j2"],
     "futukit.protos": ["*.proto", "*.toml"],
 }
-MODULES = ("frame", "wire")
+MODULES = ("cipher", "frame", "wire")
 DIRECTIVES = {
     "language_level": 3,
     # The next three keep the compiled modules' names equal to those of the .pyi stubs.

@@ -1,4 +1,4 @@
-"""Frames of the OpenD byte stream: a splitter that verifies, and a builder.
+"""Frames of the OpenD byte stream: a splitter that decrypts and verifies, and a builder.
 
 The layout is drawn in ``header.pxd``. Nothing here does IO or knows a message; the body of an
 ``Envelope`` is the plain body, whose SHA1 the header carries.
@@ -11,12 +11,14 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.object cimport Py_EQ, Py_NE
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, memmove
 
 from header cimport (
     DIGEST_AT,
     FORMAT_AT,
     FORMAT_HIGHEST,
+    FORMAT_PROTOBUF,
     HEADER_SIZE,
     LENGTH_AT,
     MAGIC_0,
@@ -26,12 +28,21 @@ from header cimport (
     SERIAL_AT,
     VERSION_AT,
     fk_load_u32,
-    write_header,
 )
+from packing cimport Head, frame_sealed_by, new_frame, sealed_frame
+from sealing cimport Sealing, sealing_name, unsealed
 from sha1 cimport SHA1_BYTES, sha1_bind, sha1_digest
 from sink cimport TakeBody, take_body_name
 
-from futukit.errors import BadLength, BadMagic, BadVersion, DigestMismatch, UsageError
+from futukit._native.cipher import Cipher, _calls
+from futukit.errors import (
+    BadLength,
+    BadMagic,
+    BadVersion,
+    DecryptError,
+    DigestMismatch,
+    UsageError,
+)
 
 __all__ = ["HEADER_BYTES", "Envelope", "FrameReader", "build_frame"]
 
@@ -46,130 +57,18 @@ cdef enum:
 
 cdef unsigned long long U32_MAX = 0xFFFFFFFF
 
+cdef str MISMATCH = "SHA1 of the body is not the header's"
+cdef str UNREADABLE = "the body does not decrypt"
+
 cdef type _sink_type = None
 cdef TakeBody _take_body = NULL
 
-
-cdef unsigned int u32(str name, value) except? 0xFFFFFFFF:
-    if not isinstance(value, int) or not 0 <= value <= U32_MAX:
-        raise UsageError(f"{name} must be an integer from 0 to 2**32 - 1")
-    return value
+cdef type _cipher_type = Cipher
+cdef const Sealing* _sealing = <const Sealing*>PyCapsule_GetPointer(_calls, sealing_name())
 
 
-cdef unsigned char known_format(value) except? 0xFF:
-    if not isinstance(value, int) or not 0 <= value <= FORMAT_HIGHEST:
-        raise UsageError("body_format must be 0 (protobuf) or 1 (JSON)")
-    return value
-
-
-@cython.final
-@cython.freelist(64)
-cdef class Envelope:
-    """One frame without its header: what a channel carries.
-
-    ``proto_id`` names the message, ``serial`` ties an answer to its request, ``body_format`` is
-    0 for protobuf and 1 for JSON, ``body`` is the plain (decrypted) body. Immutable.
-    """
-
-    cdef unsigned int _proto_id
-    cdef unsigned int _serial
-    cdef unsigned char _body_format
-    cdef bytes _body
-
-    __match_args__ = ("proto_id", "serial", "body_format", "body")
-
-    def __init__(self, proto_id, serial, body_format, body):
-        # Only the first call may set anything: envelopes are immutable.
-        if self._body is not None:
-            raise UsageError("an envelope cannot be changed")
-        if not isinstance(body, bytes):
-            raise UsageError(f"body must be bytes, not {type(body).__name__}")
-        self._proto_id = u32("proto_id", proto_id)
-        self._serial = u32("serial", serial)
-        self._body_format = known_format(body_format)
-        self._body = bytes(body)
-
-    @property
-    def proto_id(self):
-        """Which message the body is (the table of ids is ``futukit.messages.registry``)."""
-        return self._proto_id
-
-    @property
-    def serial(self):
-        """The serial number; an answer has its request's."""
-        return self._serial
-
-    @property
-    def body_format(self):
-        """0 protobuf, 1 JSON."""
-        return self._body_format
-
-    @property
-    def body(self):
-        """The plain body."""
-        return self._body
-
-    def __richcmp__(self, other, int operation):
-        if not isinstance(other, Envelope) or operation not in (Py_EQ, Py_NE):
-            return NotImplemented
-        cdef Envelope that = <Envelope>other
-        equal = (
-            self._proto_id == that._proto_id
-            and self._serial == that._serial
-            and self._body_format == that._body_format
-            and self._body == that._body
-        )
-        return equal if operation == Py_EQ else not equal
-
-    def __hash__(self):
-        return hash((self._proto_id, self._serial, self._body_format, self._body))
-
-    def __repr__(self):
-        # Bodies hold passwords and keys: only their length is ever shown.
-        return (
-            f"Envelope(proto_id={self._proto_id}, serial={self._serial}, "
-            f"body_format={self._body_format}, body=<{len(self._body)} bytes>)"
-        )
-
-    def __reduce__(self):
-        return Envelope, (self._proto_id, self._serial, self._body_format, self._body)
-
-
-cdef Envelope new_envelope(const unsigned char* header, bytes body):
-    cdef Envelope envelope = Envelope.__new__(Envelope)
-    envelope._proto_id = fk_load_u32(header + PROTO_ID_AT)
-    envelope._serial = fk_load_u32(header + SERIAL_AT)
-    envelope._body_format = header[FORMAT_AT]
-    envelope._body = body
-    return envelope
-
-
-@cython.final
-cdef class _Chunk:
-    """A block of memory that views may be out on. It is never resized, only replaced."""
-
-    cdef unsigned char* data
-    cdef Py_ssize_t size
-    cdef Py_ssize_t lent_from
-    cdef Py_ssize_t views
-
-    def __cinit__(self, Py_ssize_t size):
-        self.data = <unsigned char*>PyMem_RawMalloc(size)
-        if self.data == NULL:
-            raise MemoryError
-        self.size = size
-
-    def __dealloc__(self):
-        PyMem_RawFree(self.data)
-
-    def __getbuffer__(self, Py_buffer* view, int flags):
-        PyBuffer_FillInfo(
-            view, self, self.data + self.lent_from, self.size - self.lent_from, 0, flags
-        )
-        self.views += 1
-
-    def __releasebuffer__(self, Py_buffer* view):
-        self.views -= 1
+include "envelope.pxi"
+include "chunk.pxi"
 
 
 @cython.final
@@ -185,13 +84,17 @@ cdef class FrameReader:
             ...
 
     ``max_body_bytes`` caps a body's length on the wire; a longer one is refused when its header
-    is complete. A bad frame raises ``BadMagic``, ``BadVersion``, ``BadLength`` or
-    ``DigestMismatch``; from then on the reader raises the same, until ``clear()``.
+    is complete. A bad frame raises ``BadMagic``, ``BadVersion``, ``BadLength``, ``DecryptError``
+    or ``DigestMismatch``; from then on the reader raises the same, until ``clear()``.
 
-    Not to be used from two threads at once.
+    Frames are opened when they are taken, not when their bytes come in: ``opener`` may change
+    between two frames of one read. Not to be used from two threads at once.
     """
 
     cdef _Chunk chunk
+    cdef _Chunk scratch      # a push's plain body, while a compiled sink decodes it
+    cdef object _opener
+    cdef bint sinks_decode   # whether compiled sinks get bodies without a bytes object
     cdef Py_ssize_t start, end
     cdef Py_ssize_t lent
     cdef Py_ssize_t max_body
@@ -200,6 +103,7 @@ cdef class FrameReader:
 
     def __init__(self, max_body_bytes=64 * 1024 * 1024):
         self.max_body = u32("max_body_bytes", max_body_bytes)
+        self.opener = None
         self.chunk = _Chunk(FIRST_BUFFER)
         self.clear()
 
@@ -215,6 +119,24 @@ cdef class FrameReader:
     def pending_bytes(self):
         """How many bytes are held that no yielded frame has used."""
         return self.end - self.start
+
+    @property
+    def opener(self):
+        """What decrypts the bodies from the next frame on; None while they are plain.
+
+        A ``Cipher``, or an object whose ``open(wire, digest)`` returns the plain body that has
+        this SHA1; its ``DecryptError`` is the reader's failure, what else it raises passes
+        through. A body of no bytes is empty under every opener. ``clear()`` leaves it in place.
+        """
+        return self._opener
+
+    @opener.setter
+    def opener(self, opener):
+        compiled = type(opener) is _cipher_type
+        if opener is not None and not compiled and not callable(getattr(opener, "open", None)):
+            raise UsageError("an opener is a Cipher or has a method open, or is None")
+        self._opener = opener
+        self.sinks_decode = opener is None or compiled
 
     def get_buffer(self, Py_ssize_t sizehint=-1):
         """Return writable memory for the next read; tell ``buffer_updated`` what came.
@@ -261,13 +183,14 @@ cdef class FrameReader:
         return new_envelope(claimed, body)
 
     def route(self, dict sinks not None):
-        """Give the bodies of complete frames to ``sinks[proto id]``, in order.
+        """Give the protobuf bodies of complete frames to ``sinks[proto id]``, in order.
 
-        Returns the first frame that no sink is for, None when no frame is complete any more. A
-        sink may change ``sinks``, feed this reader or ``clear()`` it. What it raises passes
-        through; its frame counts as taken.
+        Returns the first frame that no sink is for, which every frame with a JSON body is; None
+        when no frame is complete any more. A sink may change ``sinks``, feed this reader or
+        ``clear()`` it. What it raises passes through; its frame counts as taken.
         """
         cdef unsigned char claimed[HEADER_SIZE]
+        cdef const unsigned char* header
         cdef Py_ssize_t size
         cdef bytes body
         cdef unsigned int number, last = 0
@@ -276,12 +199,13 @@ cdef class FrameReader:
             size = self.complete()
             if size < 0:
                 return None
-            number = fk_load_u32(self.chunk.data + self.start + PROTO_ID_AT)
+            header = self.chunk.data + self.start
+            number = fk_load_u32(header + PROTO_ID_AT)
             if number != last or key is None:
                 # Most pushes have the id of the one before: its int is made once.
                 key, last = number, number
-            sink = sinks.get(key)
-            if sink is not None and type(sink) is _sink_type and size <= GIVEN_IN_PLACE:
+            sink = sinks.get(key) if header[FORMAT_AT] == FORMAT_PROTOBUF else None
+            if type(sink) is _sink_type and size <= GIVEN_IN_PLACE and self.sinks_decode:
                 self.give(sink, size)
                 continue
             body = self.open_frame(size, claimed)
@@ -335,43 +259,111 @@ cdef class FrameReader:
         return size if have >= HEADER_SIZE + size else -1
 
     cdef bytes open_frame(self, Py_ssize_t size, unsigned char* claimed):
-        """Take the complete next frame: copy, open, verify. ``claimed`` gets its header."""
+        """Take the complete next frame: copy or decrypt, verify. ``claimed`` gets its header."""
         cdef unsigned char digest[SHA1_BYTES]
         cdef const unsigned char* header = self.chunk.data + self.start
-        cdef bytes body = self.plain_body(header + HEADER_SIZE, size)
-        # From here on nothing looks at the buffer: the digest may let other threads run.
+        cdef unsigned long long at = self.position
+        cdef bytes body
         memcpy(claimed, header, HEADER_SIZE)
+        # First of all: decrypting and hashing may let other threads run, or Python code.
         self.start += HEADER_SIZE + size
         self.position += HEADER_SIZE + size
+        if self._opener is None or size == 0:
+            body = PyBytes_FromStringAndSize(<const char*>header + HEADER_SIZE, size)
+        else:
+            body = self.opened(header + HEADER_SIZE, size, claimed, at)
         sha1_digest(<const unsigned char*>PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), digest)
         if memcmp(digest, claimed + DIGEST_AT, SHA1_BYTES) != 0:
-            self.position -= HEADER_SIZE + size
-            self.fail(DigestMismatch, "SHA1 of the body is not the header's", claimed, True)
+            self.fail_at(at, DigestMismatch, MISMATCH, claimed)
         return body
 
-    cdef int give(self, sink, Py_ssize_t size) except -1:
-        """Verify the complete next frame where it lies, and let a compiled sink decode it there.
+    cdef bytes opened(
+        self,
+        const unsigned char* wire,
+        Py_ssize_t size,
+        const unsigned char* claimed,
+        unsigned long long at,
+    ):
+        """The plain body by the opener, not verified yet."""
+        cdef _Chunk chunk = self.chunk
+        cdef bytes body
+        reason = None
+        if self.sinks_decode:
+            # As long as the chunk counts as lent, its bytes stay where and what they are.
+            chunk.views += 1
+            try:
+                body = unsealed(_sealing, self._opener, wire, size)
+            finally:
+                chunk.views -= 1
+            if body is None:
+                self.fail_at(at, DecryptError, UNREADABLE, claimed)
+            return body
+        copied = PyBytes_FromStringAndSize(<const char*>wire, size)
+        digest = PyBytes_FromStringAndSize(<const char*>claimed + DIGEST_AT, SHA1_BYTES)
+        try:
+            plain = self._opener.open(copied, digest)
+        except DecryptError as error:
+            reason = error.reason
+        if reason is not None:
+            # Out here, so that the opener's own error and its frames do not go along.
+            self.fail_at(at, DecryptError, reason, claimed)
+        if type(plain) is not bytes:
+            raise UsageError(f"an opener must return bytes, not {type(plain).__name__}")
+        return plain
 
-        Only for bodies that came in plain. Meanwhile the chunk counts as lent: whatever a
+    cdef int give(self, sink, Py_ssize_t size) except -1:
+        """Verify the complete next frame, and let a compiled sink decode it without a copy.
+
+        A plain body is decoded where it lies. Meanwhile the chunk counts as lent: whatever a
         handler does to this reader, these bytes stay where and what they are.
         """
         cdef _Chunk chunk = self.chunk
         cdef const unsigned char* header = chunk.data + self.start
-        cdef unsigned char digest[SHA1_BYTES]
+        if self._opener is None or size == 0:
+            chunk.views += 1
+            try:
+                return self.decode_by(sink, header, size, header + HEADER_SIZE, size)
+            finally:
+                chunk.views -= 1
+        return self.give_opened(sink, chunk, size)
+
+    cdef int give_opened(self, sink, _Chunk chunk, Py_ssize_t size) except -1:
+        """The same for an encrypted body, which is decrypted into memory that is used again."""
+        cdef _Chunk scratch = self.scratch
+        cdef const unsigned char* header = chunk.data + self.start
+        cdef Py_ssize_t length
+        if scratch is None or scratch.views:
+            # In use if a handler of a push gives us the next ones.
+            scratch = self.scratch = _Chunk(GIVEN_IN_PLACE)
         chunk.views += 1
+        scratch.views += 1
         try:
-            sha1_digest(header + HEADER_SIZE, size, digest)
-            if memcmp(digest, header + DIGEST_AT, SHA1_BYTES) != 0:
-                self.fail(DigestMismatch, "SHA1 of the body is not the header's", header, True)
-            self.start += HEADER_SIZE + size
-            self.position += HEADER_SIZE + size
-            return _take_body(sink, header + HEADER_SIZE, size)
+            length = _sealing.unseal(
+                self._opener, header + HEADER_SIZE, size, <uint8_t*>scratch.data
+            )
+            if length < 0:
+                self.fail_at(self.position, DecryptError, UNREADABLE, header)
+            return self.decode_by(sink, header, size, scratch.data, length)
         finally:
+            scratch.views -= 1
             chunk.views -= 1
 
-    cdef bytes plain_body(self, const unsigned char* wire, Py_ssize_t size):
-        """Open a body as it came over the wire: the step between splitting and SHA1."""
-        return PyBytes_FromStringAndSize(<const char*>wire, size)
+    cdef int decode_by(
+        self,
+        sink,
+        const unsigned char* header,
+        Py_ssize_t size,
+        const unsigned char* body,
+        Py_ssize_t length,
+    ) except -1:
+        """Verify a plain body and take its frame, of ``size`` bytes after the header."""
+        cdef unsigned char digest[SHA1_BYTES]
+        sha1_digest(body, length, digest)
+        if memcmp(digest, header + DIGEST_AT, SHA1_BYTES) != 0:
+            self.fail_at(self.position, DigestMismatch, MISMATCH, header)
+        self.start += HEADER_SIZE + size
+        self.position += HEADER_SIZE + size
+        return _take_body(sink, body, length)
 
     cdef int check_magic(self, const unsigned char* header, Py_ssize_t have) except -1:
         # Also on a half header: garbage is refused at its first byte, not after 44.
@@ -399,6 +391,13 @@ cdef class FrameReader:
         # The recipe is kept, not the exception: that would hold its traceback, and so us.
         self.failure = (error, (reason, self.position, proto_id, serial))
         return self.fail_again()
+
+    cdef int fail_at(
+        self, unsigned long long at, error, reason, const unsigned char* header
+    ) except -1:
+        """Fail for a frame that begins at ``at``, whose header is sound."""
+        self.position = at
+        return self.fail(error, reason, header, True)
 
     cdef int fail_again(self) except -1:
         error, facts = self.failure
@@ -444,31 +443,42 @@ cdef class FrameReader:
         return 0
 
 
-def build_frame(proto_id, serial, body, body_format=0):
+def build_frame(proto_id, serial, body, body_format=0, cipher=None):
     """Return header and body as one ``bytes``.
 
-    ``body`` is any bytes-like object and goes out as it is. Raises ``UsageError`` for numbers
-    that do not fit the header.
+    ``body`` is any bytes-like object. It goes out as it is, or encrypted by ``cipher``: a
+    ``Cipher``, or an object whose ``seal(plain)`` returns what goes over the wire. Raises
+    ``UsageError`` for numbers that do not fit the header.
     """
-    cdef unsigned int checked_id = u32("proto_id", proto_id)
-    cdef unsigned int checked_serial = u32("serial", serial)
-    cdef unsigned char checked_format = known_format(body_format)
+    cdef Head head
     cdef Py_buffer view
     cdef bytes frame
     cdef unsigned char* at
+    head.proto_id = u32("proto_id", proto_id)
+    head.serial = u32("serial", serial)
+    head.body_format = known_format(body_format)
+    if cipher is not None:
+        return encrypted_frame(&head, body, cipher)
     PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)
     try:
-        if <unsigned long long>view.len > U32_MAX:
-            raise UsageError("a body must be shorter than 4 GiB")
-        frame = PyBytes_FromStringAndSize(NULL, HEADER_SIZE + view.len)
+        frame = new_frame(&head, view.len)
         at = <unsigned char*>PyBytes_AS_STRING(frame)
-        write_header(at, checked_id, checked_serial, checked_format, <unsigned int>view.len)
         memcpy(at + HEADER_SIZE, view.buf, view.len)
         # Of our own copy: the caller's buffer may change while other threads run.
         sha1_digest(at + HEADER_SIZE, view.len, at + DIGEST_AT)
     finally:
         PyBuffer_Release(&view)
     return frame
+
+
+cdef bytes encrypted_frame(const Head* head, body, cipher):
+    # A copy of what may change while other threads run: digest and wire must agree.
+    cdef bytes plain = body if type(body) is bytes else bytes(memoryview(body))
+    if type(cipher) is not _cipher_type:
+        return frame_sealed_by(head, cipher, plain)
+    return sealed_frame(
+        head, _sealing, cipher, <const uint8_t*>PyBytes_AS_STRING(plain), PyBytes_GET_SIZE(plain)
+    )
 
 
 def _bind_sink(sink_type, capsule):

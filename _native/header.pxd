@@ -45,6 +45,7 @@ cdef enum:
     MAGIC_0 = 0x46  # F
     MAGIC_1 = 0x54  # T
     PROTOCOL_VERSION = 0
+    FORMAT_PROTOBUF = 0
     FORMAT_HIGHEST = 1
 
 

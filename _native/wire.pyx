@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer, PyBUF_SIMPLE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.pycapsule cimport PyCapsule_New
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from capi cimport (
@@ -23,7 +23,7 @@ from capi cimport (
 from cursor cimport WIRE_FIXED32, WIRE_FIXED64, WIRE_LENGTH, WIRE_VARINT
 from decoder cimport decode_row
 from encoder cimport encode_row
-from header cimport DIGEST_AT, HEADER_SIZE, write_header
+from header cimport DIGEST_AT, FORMAT_PROTOBUF, HEADER_SIZE, write_header
 from layout cimport (
     DIRECT_NUMBERS,
     FIELD_BITS,
@@ -43,7 +43,9 @@ from layout cimport (
     Layout,
 )
 from output cimport MAX_BODY, Encoding, begin, end, put_bytes, written
+from packing cimport Head, frame_sealed_by, sealed_frame
 from real cimport trust_kept_reals
+from sealing cimport Sealing, sealing_name
 from settle cimport settle
 from sha1 cimport sha1_bind, sha1_digest
 from sink cimport take_body_name
@@ -56,6 +58,7 @@ import threading
 
 import msgspec
 
+from futukit._native.cipher import Cipher, _calls
 from futukit._native.frame import _bind_sink
 from futukit.errors import DecodeError, EncodeError, UsageError
 
@@ -80,6 +83,9 @@ MAX_BODY_BYTES = MAX_BODY
 MAX_CELLS = 16 * 1024 * 1024
 
 cdef long long _max_cells = MAX_CELLS
+
+cdef type _cipher_type = Cipher
+cdef const Sealing* _sealing = <const Sealing*>PyCapsule_GetPointer(_calls, sealing_name())
 
 cdef enum:
     ENUM_SPAN = 4096  # widest range of numbers that an enum's table covers
@@ -202,15 +208,19 @@ cdef class PushSink:
         except DecodeError as error:
             self.unusable(error)
             return 0
+        self.give(response)
+        return 0
+
+    cpdef object give(self, response):
+        """Take the Response of a push that was decoded elsewhere."""
         s2c = response.s2c
         if s2c is None or response.ret_type:
             self.unusable(response)
-            return 0
+            return
         try:
             self.consumer(s2c)
         except Exception as error:
             self.failed(error)
-        return 0
 
 
 cdef int take_body(object sink, const uint8_t* data, Py_ssize_t size) except -1:
@@ -264,19 +274,19 @@ def encode_message(message):
     return encode_plain(plan_of(type(message)), message)
 
 
-def encode_frame(Plan plan not None, message, proto_id, serial):
+def encode_frame(Plan plan not None, message, proto_id, serial, cipher=None):
     """Encode a message of the plan's class with the frame header before it, as one ``bytes``.
 
-    Raises ``EncodeError`` for a field and ``UsageError`` for numbers that do not fit the header.
+    The body goes out as it is, or encrypted by ``cipher``: a ``Cipher``, or an object whose
+    ``seal(plain)`` returns what goes over the wire. Raises ``EncodeError`` for a field and
+    ``UsageError`` for numbers that do not fit the header.
     """
-    return encode_framed(plan, message, u32("proto_id", proto_id), u32("serial", serial))
+    return encode_framed(plan, message, proto_id, serial, cipher)
 
 
-def encode_message_frame(message, proto_id, serial):
+def encode_message_frame(message, proto_id, serial, cipher=None):
     """Encode a message with the frame header before it; see ``encode_frame``."""
-    return encode_framed(
-        plan_of(type(message)), message, u32("proto_id", proto_id), u32("serial", serial)
-    )
+    return encode_framed(plan_of(type(message)), message, proto_id, serial, cipher)
 
 
 cdef unsigned int u32(str name, value) except? 0xFFFFFFFF:
@@ -296,21 +306,44 @@ cdef bytes encode_plain(Plan plan, message):
         end(&state)
 
 
-cdef bytes encode_framed(Plan plan, message, unsigned int proto_id, unsigned int serial):
+cdef bytes encode_framed(Plan plan, message, proto_id, serial, cipher):
     cdef Encoding state
     cdef uint8_t header[HEADER_SIZE]
+    cdef Head head
     cdef Py_ssize_t size
+    head.proto_id = u32("proto_id", proto_id)
+    head.serial = u32("serial", serial)
+    head.body_format = FORMAT_PROTOBUF
     if begin(&state) < 0:
         raise MemoryError
     try:
         encode_body(plan, message, &state)
+        if cipher is not None:
+            return encrypted(plan, &head, &state, cipher)
         size = written(&state)
-        write_header(header, proto_id, serial, 0, <unsigned int>size)
+        write_header(header, head.proto_id, head.serial, FORMAT_PROTOBUF, <unsigned int>size)
         sha1_digest(state.head, size, header + DIGEST_AT)
         put_bytes(&state, header, HEADER_SIZE)
         return PyBytes_FromStringAndSize(<const char*>state.head, written(&state))
     finally:
         end(&state)
+
+
+cdef bytes encrypted(Plan plan, const Head* head, Encoding* state, cipher):
+    """The frame of an encoded body. Its length on the wire counts for the limit too."""
+    cdef bytes frame
+    if type(cipher) is _cipher_type:
+        frame = sealed_frame(head, _sealing, cipher, state.head, written(state))
+    else:
+        body = PyBytes_FromStringAndSize(<const char*>state.head, written(state))
+        frame = frame_sealed_by(head, cipher, body)
+    if len(frame) - HEADER_SIZE > MAX_BODY:
+        raise too_long(plan)
+    return frame
+
+
+cdef object too_long(Plan plan):
+    return EncodeError(f"a body may have {MAX_BODY} bytes at most", plan.full_name)
 
 
 cdef int encode_body(Plan plan, message, Encoding* state) except -1:
@@ -320,7 +353,7 @@ cdef int encode_body(Plan plan, message, Encoding* state) except -1:
             raise EncodeError(<str><object>state.reason, path_of(&plan.layout, &state.trail))
         return -1
     if written(state) > MAX_BODY:
-        raise EncodeError(f"a body may have {MAX_BODY} bytes at most", plan.full_name)
+        raise too_long(plan)
     return 0
 
 

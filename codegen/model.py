@@ -15,6 +15,7 @@ from pathlib import Path
 from . import docs as docs_table
 from . import enums as enums_table
 from . import ids as ids_table
+from . import secrets as secrets_table
 from .docs import Docs
 from .errors import CodegenError
 from .naming import Naming, require_distinct
@@ -33,7 +34,7 @@ SCALARS = {
     "string": "str",
     "bytes": "bytes",
 }
-_BUILTINS = frozenset({*SCALARS.values(), "tuple", "Struct", "OpenEnum", "define"})
+_BUILTINS = frozenset({*SCALARS.values(), "tuple", "Struct", "masks", "OpenEnum", "define"})
 _WRAPPER_DOCS = {
     "c2s": "What the request asks for",
     "s2c": "The answer; absent when retType is not 0",
@@ -53,14 +54,17 @@ class Project:
     bindings: enums_table.Bindings
     docs: Docs
     naming: Naming
+    secrets: frozenset[str] = frozenset()
     owners: dict[str, str] = field(init=False)
     circular: frozenset[str] = field(init=False)
+    true_enums: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         owners = {row.proto_file: f"proto id {row.proto_id}" for row in self.ids if row.proto_file}
         object.__setattr__(self, "owners", owners)
         circular = frozenset(self.bindings.circular_files(self.schema))
         object.__setattr__(self, "circular", circular)
+        object.__setattr__(self, "true_enums", frozenset(_true_enums(self.schema)))
 
     @classmethod
     def load(cls, protos: Path, *, strict: bool = True) -> Project:
@@ -75,7 +79,8 @@ class Project:
         if strict:
             docs_table.validate(docs, schema, {row.proto_id for row in rows})
         bindings = enums_table.load(protos / "enums.toml", schema, strict=strict)
-        return cls(schema, rows, bindings, docs, Naming.load())
+        secrets = secrets_table.load(protos / "secrets.toml", schema, strict=strict)
+        return cls(schema, rows, bindings, docs, Naming.load(), secrets)
 
     def module(self, file: File) -> str:
         """Name of the file's module in ``futukit.messages``."""
@@ -91,6 +96,15 @@ class Project:
         return f"_{module}_enums" if file.name in self.circular else module
 
 
+def _true_enums(schema: Schema) -> Iterable[str]:
+    """Full names of the enums that are types of fields; other fields carry theirs as int32."""
+    for file in schema.files:
+        for message in file.walk_messages():
+            for item in message.fields:
+                if item.kind == "enum" and item.type_name is not None:
+                    yield item.type_name
+
+
 @dataclass(frozen=True)
 class FieldView:
     """A field as the templates print it."""
@@ -103,22 +117,32 @@ class FieldView:
 
 @dataclass(frozen=True)
 class ClassView:
-    """A message class: name, docstring lines, fields in schema order, plan rows by number."""
+    """A message class: name, docstring lines, fields in schema order, plan rows by number.
+
+    ``secrets`` are the attributes that no repr may show.
+    """
 
     name: str
     full_name: str
     doc: str
+    base: str
+    secrets: tuple[str, ...]
     fields: tuple[FieldView, ...]
     plan_rows: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class EnumView:
-    """An enum class; ``members`` are canonical names first, aliases after them."""
+    """An enum class; ``members`` are canonical names first, aliases after them.
+
+    ``schema_names`` are what the schema calls the members, for the enums that JSON writes by
+    name: those that are the type of a field.
+    """
 
     name: str
     full_name: str
     doc: str
+    schema_names: tuple[str, ...]
     members: tuple[tuple[str, int], ...]
 
 
@@ -133,6 +157,11 @@ class ModuleView:
     exported_enums: tuple[str, ...]
     enums: tuple[EnumView, ...]
     classes: tuple[ClassView, ...]
+
+    @property
+    def bases(self) -> frozenset[str]:
+        """What the classes derive from."""
+        return frozenset(view.base for view in self.classes)
 
 
 def literal(value: object) -> str:
@@ -287,12 +316,19 @@ def _class(project: Project, file: File, message: Message) -> ClassView:
             f"{target}, {item.default!r})"
         )
         views.append((item.number, FieldView(attributes[item.name], annotation, default, row)))
+    secrets = tuple(
+        attribute
+        for name, attribute in attributes.items()
+        if f"{message.full_name}.{name}" in project.secrets
+    )
     return ClassView(
         class_name(message, file),
         message.full_name,
         docstring(
             _message_doc(project, file, message), 4, [("Fields", _field_docs(project, message))]
         ),
+        "masks.Masked" if secrets else "Struct",
+        secrets,
         tuple(view for _, view in views),
         tuple(view.plan for _, view in sorted(views, key=lambda pair: pair[0])),
     )
@@ -334,6 +370,7 @@ def _enum(project: Project, enum: Enum) -> EnumView:
         enum.name,
         enum.full_name,
         docstring(doc, 4),
+        tuple(members) if enum.full_name in project.true_enums else (),
         tuple((members[value.name], value.number) for value in enum.values),
     )
 

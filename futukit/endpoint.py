@@ -1,16 +1,88 @@
-"""Where an OpenD listens: ``tcp://127.0.0.1:11111``, ``tcp://[::1]``, ``tcp://opend.lan``."""
+"""Where an OpenD listens, and what a URL's scheme can carry.
+
+``tcp://127.0.0.1:11111``, ``tcp://[::1]``, ``wss://opend.lan``: :data:`SCHEMES` has them all.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from futukit.errors import UsageError
 
-__all__ = ["DEFAULT_PORTS", "Endpoint", "parse_endpoint"]
+__all__ = [
+    "BODIES",
+    "ENCRYPTIONS",
+    "SCHEMES",
+    "Combination",
+    "Dialect",
+    "Endpoint",
+    "Scheme",
+    "combinations",
+    "parse_endpoint",
+]
 
-DEFAULT_PORTS = {"tcp": 11111}
-"""Scheme → the port that is meant when a URL names none."""
+BODIES: Final = ("protobuf", "json")
+"""What a body can be."""
+
+ENCRYPTIONS: Final = ("none", "ftaes_ecb", "aes_ecb", "aes_cbc")
+"""What can be in force on a connection, besides TLS."""
+
+Dialect = Literal["frames", "framed", "script"]
+"""Frames on a stream; a frame per WebSocket message; the JavaScript SDK's WebSocket packets."""
+
+
+class Scheme(NamedTuple):
+    """What a URL's scheme stands for; ``port`` is meant when a URL names none."""
+
+    name: str
+    dialect: Dialect
+    tls: bool
+    port: int
+    bodies: tuple[str, ...] = BODIES
+    encryptions: tuple[str, ...] = ENCRYPTIONS
+
+    def refusal(self, body: str, encryption: str) -> str | None:
+        """Why this cannot be, None where it can."""
+        if body not in self.bodies:
+            return f"{self.name}:// carries {' or '.join(self.bodies)} bodies, not {body}"
+        if encryption not in self.encryptions:
+            return f"{self.name}:// has no encryption of its own: use {self.name.rstrip('s')}s://"
+        return None
+
+
+_SCRIPT: Final = (("protobuf",), ("none",))
+
+SCHEMES: Final = {
+    scheme.name: scheme
+    for scheme in (
+        Scheme("tcp", "frames", False, 11111),
+        Scheme("tcps", "frames", True, 11111),
+        Scheme("ws", "script", False, 33333, *_SCRIPT),
+        Scheme("wss", "script", True, 33333, *_SCRIPT),
+        Scheme("ft+ws", "framed", False, 33333),
+        Scheme("ft+wss", "framed", True, 33333),
+    )
+}
+"""Every scheme that a URL may have."""
+
+
+class Combination(NamedTuple):
+    """One way to talk to an OpenD; ``refusal`` says why it cannot be, None where it can."""
+
+    scheme: Scheme
+    body: str
+    encryption: str
+    refusal: str | None
+
+
+def combinations() -> Iterator[Combination]:
+    """Every scheme with every body and every encryption, possible or not."""
+    for scheme in SCHEMES.values():
+        for body in BODIES:
+            for encryption in ENCRYPTIONS:
+                yield Combination(scheme, body, encryption, scheme.refusal(body, encryption))
 
 
 class Endpoint(NamedTuple):
@@ -27,7 +99,7 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(url: str) -> Endpoint:
-    """Read a URL. The port may be left out (11111 for tcp).
+    """Read a URL. The port may be left out: 11111 for frames, 33333 for WebSockets.
 
     Raises UsageError, naming the schemes that are known, for anything that is not such a URL.
     """
@@ -36,13 +108,13 @@ def parse_endpoint(url: str) -> Endpoint:
     if "@" in url:
         # Never echo the URL here: what stands before the @ may be a password.
         raise UsageError("a URL with a user name is not supported")
-    known = ", ".join(f"{scheme}://" for scheme in DEFAULT_PORTS)
+    known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise UsageError(f"{url!r} is not a URL: {error}") from error
-    if parts.scheme not in DEFAULT_PORTS:
+    if parts.scheme not in SCHEMES:
         raise UsageError(f"unknown scheme {parts.scheme!r} in {url!r}; known are {known}")
     if not host:
         raise UsageError(f"{url!r} names no host")
@@ -50,7 +122,7 @@ def parse_endpoint(url: str) -> Endpoint:
         raise UsageError(f"port 0 in {url!r} is not a port to connect to")
     if parts.path not in ("", "/") or parts.fragment:
         raise UsageError(f"{url!r} has a path or fragment, which {parts.scheme} has no use for")
-    return Endpoint(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], _query(parts.query))
+    return Endpoint(parts.scheme, host, port or SCHEMES[parts.scheme].port, _query(parts.query))
 
 
 def _query(text: str) -> dict[str, str]:

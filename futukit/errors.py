@@ -180,14 +180,35 @@ class DecodeError(RemoteProtocolError):
 
 
 class DecryptError(RemoteProtocolError):
-    """A body does not decrypt. One message for every padding fault; never any key material."""
+    """A body does not decrypt. One reason for every fault of padding; never any key material.
+
+    ``offset``, ``proto_id`` and ``serial`` name the frame as those of ``FrameError`` do; all are
+    ``None`` where the body was not in one.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        offset: int | None = None,
+        proto_id: int | None = None,
+        serial: int | None = None,
+    ) -> None:
+        where = [] if offset is None else [f"at byte {offset}"]
+        if proto_id is not None:
+            where.append(f"proto id {proto_id}, serial {serial}")
+        super().__init__(f"{reason} ({', '.join(where)})" if where else reason)
+        self.reason = reason
+        self.offset = offset
+        self.proto_id = proto_id
+        self.serial = serial
 
 
 class UnexpectedPacket(RemoteProtocolError):
     """A packet that has no place in this state, for example a request before InitConnect."""
 
     def __init__(self, reason: str, proto_id: int | None = None, serial: int | None = None) -> None:
-        super().__init__(f"{reason} (proto id {proto_id}, serial {serial})")
+        where = "" if proto_id is None else f" (proto id {proto_id}, serial {serial})"
+        super().__init__(f"{reason}{where}")
         self.reason = reason
         self.proto_id = proto_id
         self.serial = serial

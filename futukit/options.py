@@ -6,13 +6,18 @@ an unusable value is a UsageError before anything is sent.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from futukit.endpoint import BODIES, ENCRYPTIONS, SCHEMES, Endpoint
 from futukit.errors import UsageError
 
-__all__ = ["Options", "parse_options"]
+__all__ = ["Options", "options_for", "parse_options"]
+
+
+_Reader = Callable[[str, object], object]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,14 +28,26 @@ class Options:
     client_version: InitConnect.clientVer, major * 100 + minor.
     receive_notify: whether OpenD sends Notify pushes (1003) on this connection.
     request_timeout: how long a call waits for its answer when it does not say otherwise.
-    connect_timeout: for one try: name, TCP and InitConnect together.
+    connect_timeout: for one try: name, connection, TLS and greeting together.
     keepalive: between two KeepAlives; None is 4/5 of the interval that OpenD names.
     max_body_bytes: a longer body breaks the connection.
     reconnect: whether a lost connection is made again.
     reconnect_delay, reconnect_max_delay: the first and the longest wait between two tries.
     push_queue: how many pushes wait for a slow consumer when it does not say otherwise.
-    body, push_format: the bodies' format, only "protobuf".
-    encryption, rsa_key: only "none" and None.
+    body: "protobuf" or "json", the format of requests and answers.
+    push_format: the same for pushes (InitConnect.pushProtoFmt); None is that of ``body``.
+    encryption: what InitConnect asks for: "none", "ftaes_ecb", "aes_ecb", "aes_cbc", or
+        "required", which asks for aes_cbc and refuses an OpenD that grants nothing. None is
+        "aes_cbc" with an rsa_key and "none" without. What is in force is the client's
+        ``encryption``; without a key on both sides that is nothing.
+    rsa_key: OpenD's private key, as PEM text or as the path of a PEM file.
+    ws_key: OpenD's WebSocket key (ws:// and wss:// only), in plain; its MD5 is sent.
+    tls_ca: PEM file of the authorities to trust, in place of the platform's.
+    tls_cert, tls_key: PEM files of a certificate to show to the server, and of its key.
+    tls_verify: false trusts any certificate. For development with self-signed ones.
+    tls_server_name: the name in the server's certificate, where it is not the URL's host.
+    trace: True writes each packet to stderr as one readable line; a function gets these lines.
+        Not for the URL.
     """
 
     client_id: str = "futukit"
@@ -45,16 +62,22 @@ class Options:
     reconnect_max_delay: float = 30.0
     push_queue: int = 10_000
     body: str = "protobuf"
-    push_format: str = "protobuf"
-    encryption: str = "none"
-    rsa_key: str | None = None
+    push_format: str | None = None
+    encryption: str | None = None
+    rsa_key: str | None = field(default=None, repr=False)
+    ws_key: str | None = field(default=None, repr=False)
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_verify: bool = True
+    tls_server_name: str | None = None
+    trace: bool | Callable[[str], object] | None = None
 
 
 def parse_options(query: Mapping[str, str], keywords: Mapping[str, Any]) -> Options:
     """Read options from a URL's query (text) and from keywords (values); keywords win.
 
-    Raises UsageError for an unknown option, a value of the wrong type or out of range, and for
-    what this version does not support.
+    Raises UsageError for an unknown option and a value of the wrong type or out of range.
     """
     values: dict[str, Any] = {**query, **keywords}
     for name, value in values.items():
@@ -102,18 +125,34 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _only(name: str, value: object) -> object:
-    supported = _DEFAULTS[name]
-    if value != supported:
-        # An rsa_key may be the key itself: never repeat it.
-        shown = "" if name == "rsa_key" else f" {value!r}"
-        raise UsageError(f"option {name}{shown} is not supported, only {supported!r}")
+def _path(name: str, value: object) -> str:
+    return _text(name, os.fspath(value) if isinstance(value, os.PathLike) else value)
+
+
+def _secret(name: str, value: object) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"option {name} is a text")  # its value is never repeated
     return value
 
 
-_Reader = Callable[[str, object], object]
+def _trace(name: str, value: object) -> object:
+    if isinstance(value, bool) or callable(value):
+        return value
+    raise UsageError(f"option {name} is True or a function that takes a line, not {value!r}")
 
-_DEFAULTS: dict[str, object] = {field.name: field.default for field in fields(Options)}
+
+def _choice(*choices: str) -> _Reader:
+    def read(name: str, value: object) -> str:
+        if value not in choices:
+            raise UsageError(f"option {name} is one of {', '.join(choices)}, not {value!r}")
+        return str(value)
+
+    return read
+
+
+_DEFAULTS: dict[str, object] = {option.name: option.default for option in fields(Options)}
 _BY_TYPE: dict[str, _Reader] = {
     "str": _text,
     "int": _count,
@@ -121,8 +160,52 @@ _BY_TYPE: dict[str, _Reader] = {
     "float": _seconds,
     "float | None": _seconds,
 }
-_SINGLE_VALUED = ("body", "push_format", "encryption", "rsa_key")
-_READERS: dict[str, _Reader] = {
-    field.name: _only if field.name in _SINGLE_VALUED else _BY_TYPE[str(field.type)]
-    for field in fields(Options)
+_OWN: dict[str, _Reader] = {
+    "body": _choice(*BODIES),
+    "push_format": _choice(*BODIES),
+    "encryption": _choice(*ENCRYPTIONS, "required"),
+    "rsa_key": _secret,
+    "ws_key": _secret,
+    "tls_ca": _path,
+    "tls_cert": _path,
+    "tls_key": _path,
+    "tls_server_name": _text,
+    "trace": _trace,
 }
+_READERS: dict[str, _Reader] = {
+    option.name: _OWN.get(option.name) or _BY_TYPE[str(option.type)] for option in fields(Options)
+}
+
+
+def options_for(endpoint: Endpoint, keywords: Mapping[str, Any]) -> Options:
+    """The options of one connection, as :func:`parse_options` reads them, and whether they fit.
+
+    Raises UsageError also for what the URL's scheme cannot carry, an encryption without a key,
+    and keys without a use.
+    """
+    options = parse_options(endpoint.query, keywords)
+    scheme = SCHEMES[endpoint.scheme]
+    encryption = options.encryption or ("aes_cbc" if options.rsa_key else "none")
+    reason = scheme.refusal(options.body, "aes_cbc" if encryption == "required" else encryption)
+    if reason is None and options.push_format is not None:
+        reason = scheme.refusal(options.push_format, "none")
+    if reason is None and encryption != "none" and options.rsa_key is None:
+        reason = f"encryption {encryption!r} needs an rsa_key; without one nothing is encrypted"
+    if reason is None and options.rsa_key is not None and scheme.dialect == "script":
+        reason = f"{scheme.name}:// has no use for an rsa_key"
+    if reason is None and options.ws_key is not None and scheme.dialect != "script":
+        reason = f"{scheme.name}:// has no use for a ws_key, only ws:// and wss:// have"
+    if reason is None and not scheme.tls:
+        reason = _tls_without_use(scheme.name, options)
+    if reason is None and options.tls_key is not None and options.tls_cert is None:
+        reason = "option tls_key needs tls_cert"
+    if reason is not None:
+        raise UsageError(reason)
+    return replace(options, encryption=encryption, push_format=options.push_format or options.body)
+
+
+def _tls_without_use(scheme: str, options: Options) -> str | None:
+    for name in ("tls_ca", "tls_cert", "tls_key", "tls_server_name"):
+        if getattr(options, name) is not None:
+            return f"{scheme}:// has no TLS and no use for {name}"
+    return None if options.tls_verify else f"{scheme}:// has no TLS and no use for tls_verify"

@@ -11,7 +11,10 @@ GROUPS: Final = {
     "frame": "frame",
     "decode": "decode",
     "encode": "encode",
+    "json": "json_bodies",
+    "cipher": "cipher",
     "pushes": "pushes",
     "roundtrip": "roundtrip",
+    "websocket": "websocket",
     "import": "imports",
 }

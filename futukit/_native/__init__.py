@@ -1,1 +1,1 @@
-"""The compiled core: ``frame`` (byte stream ↔ envelopes) and ``wire`` (bytes ↔ messages)."""
+"""The compiled core: ``cipher``, ``frame`` (stream ↔ envelopes), ``wire`` (bytes ↔ messages)."""

@@ -15,7 +15,7 @@ from futukit.aio._system import SystemMethods
 from futukit.aio._trade import TradeMethods
 from futukit.aio.pushes import Mailbox, Pushes
 from futukit.aio.quote import Quote
-from futukit.channels import opener
+from futukit.channels import Security, opener, security_of
 from futukit.channels.tcp_asyncio import TcpChannel
 from futukit.core.client import (
     ClientBase,
@@ -28,9 +28,9 @@ from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
 from futukit.core.listening import Listener, check_handler, is_coroutine_function
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
 from futukit.core.requests import plain_bytes, request_kind
-from futukit.endpoint import Endpoint, parse_endpoint
+from futukit.core.wiring import Wiring
 from futukit.errors import FutukitError, UsageError
-from futukit.options import Options, parse_options
+from futukit.trace import observer_for
 
 __all__ = ["Client", "Connecting", "connect"]
 
@@ -46,8 +46,9 @@ class Client(ClientBase):
     there is no connection fail at once with ConnectionLost; nothing is ever sent twice.
     """
 
-    def __init__(self, endpoint: Endpoint, options: Options) -> None:
-        super().__init__(endpoint, options, random)
+    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+        super().__init__(wiring, random, observer_for(wiring.options.trace))
+        self._security = security
         self.system = SystemMethods(self)
         self.quote = Quote(self)
         self.trade = TradeMethods(self)
@@ -79,7 +80,7 @@ class Client(ClientBase):
         ``requests_in_doubt``.
         """
         call, body = await self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).result(body, call.serial)
+        return request_kind(proto_id).result(body, call.serial, self._body_format)
 
     async def call_bytes(
         self, proto_id: int, body: bytes, /, *, timeout: float | None = None
@@ -244,12 +245,8 @@ class Client(ClientBase):
         timeout = self._options.connect_timeout
         session = self._new_session(time.time() - began, timeout)
         trying = self._trying = self._loop.create_future()
-        channel = self._channel = await opener(self._endpoint.scheme, "asyncio")(
-            self._endpoint,
-            session,
-            self._deliver,
-            max_body_bytes=self._options.max_body_bytes,
-            timeout=timeout,
+        channel = self._channel = await opener("asyncio")(
+            self._endpoint, session, self._deliver, security=self._security, timeout=timeout
         )
         try:
             if not trying.done():  # the peer may have closed already
@@ -373,13 +370,13 @@ class Client(ClientBase):
 class Connecting:
     """What :func:`connect` returns: await it, or use it with ``async with``."""
 
-    def __init__(self, endpoint: Endpoint, options: Options) -> None:
-        self._endpoint = endpoint
-        self._options = options
+    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+        self._wiring = wiring
+        self._security = security
         self._client: Client | None = None
 
     def __await__(self) -> Generator[Any, None, Client]:
-        return Client(self._endpoint, self._options)._start().__await__()
+        return Client(self._wiring, self._security)._start().__await__()
 
     async def __aenter__(self) -> Client:
         self._client = await self
@@ -396,14 +393,16 @@ class Connecting:
 
 
 def connect(url: str, **options: Any) -> Connecting:
-    """Connect to an OpenD, ``tcp://host:port``; ``async with`` or ``await`` the result.
+    """Connect to an OpenD; ``async with`` or ``await`` the result.
 
-    Options are keywords, or stand in the URL's query: see :class:`futukit.options.Options`.
+    The URL is ``tcp://host:port`` or another of :data:`futukit.endpoint.SCHEMES`. Options are
+    keywords, or stand in the URL's query: see :class:`futukit.options.Options`.
 
     Raises:
-        UsageError: At once, for a URL or an option that cannot be.
-        ConnectError: When awaited: unresolvable name, refused port, no answer in time.
+        UsageError: At once, for a URL, an option, a combination or a file that cannot be.
+        ConnectError: When awaited: unresolvable name, refused port, no answer in time, a
+            certificate that is not trusted.
         HandshakeError: OpenD refused the connection, or answered with nonsense.
     """
-    endpoint = parse_endpoint(url)
-    return Connecting(endpoint, parse_options(endpoint.query, options))
+    wiring = Wiring(url, options)
+    return Connecting(wiring, security_of(wiring.endpoint, wiring.options))

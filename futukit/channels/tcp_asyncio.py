@@ -1,27 +1,36 @@
-"""TCP for asyncio: bytes land in the frame reader's own buffer, without a copy."""
+"""TCP for asyncio: bytes land in the link's own reader, without a copy."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Protocol
 
-from futukit._native.frame import Envelope, FrameReader
+from futukit.channels import Security
 from futukit.core.events import Event
+from futukit.core.links import Link
 from futukit.endpoint import Endpoint
-from futukit.errors import ConnectError, ConnectionLost, FrameError, FutukitError
+from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
 
-__all__ = ["TcpChannel", "open_channel"]
+__all__ = ["Session", "TcpChannel", "open_channel"]
 
 CLOSE_TIMEOUT = 2.0
 """How long an orderly close waits for what is still to be written."""
 
 
-class _Session(Protocol):
-    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]: ...
+class Session(Protocol):
+    """What a channel needs of a session, of either role."""
 
-    def lose(self, error: FutukitError) -> list[Event]: ...
+    @property
+    def link(self) -> Link:
+        """Its link's reader gets the bytes."""
+
+    def receive(self, now: float, /) -> list[Event]:
+        """Take what the reader has."""
+
+    def lose(self, error: FutukitError, /) -> list[Event]:
+        """The connection is gone."""
 
 
 class TcpChannel(asyncio.BufferedProtocol):
@@ -33,16 +42,14 @@ class TcpChannel(asyncio.BufferedProtocol):
 
     def __init__(
         self,
-        session: _Session,
+        session: Session,
         deliver: Callable[[list[Event]], None],
-        *,
-        max_body_bytes: int,
         clock: Callable[[], float],
     ) -> None:
         self._session = session
         self._deliver = deliver
         self._clock = clock
-        self._reader = FrameReader(max_body_bytes)
+        self._reader = session.link.reader
         self._transport: asyncio.Transport | None = None
         self._gone = asyncio.get_running_loop().create_future()
         self._reading = True
@@ -58,7 +65,7 @@ class TcpChannel(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._reader.buffer_updated(nbytes)
-        self._deliver(self._session.receive(self._reader, self._clock()))
+        self._deliver(self._session.receive(self._clock()))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._gone.done():
@@ -72,11 +79,19 @@ class TcpChannel(asyncio.BufferedProtocol):
             return lost
         try:
             self._reader.eof()
-        except FrameError as error:
+        except RemoteProtocolError as error:
             return error
         return ConnectionLost("the peer closed the connection")
 
     # What the owner calls.
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is, or was, a TCP connection."""
+        return self._transport is not None
+
+    async def opened(self) -> None:
+        """Wait until it can be used, which plain TCP can at once. Raises ConnectError."""
 
     def send(self, data: bytes) -> None:
         """Write, or leave it to the loop to write."""
@@ -117,28 +132,47 @@ class TcpChannel(asyncio.BufferedProtocol):
 
 async def open_channel(
     endpoint: Endpoint,
-    session: _Session,
+    session: Session,
     deliver: Callable[[list[Event]], None],
     *,
-    max_body_bytes: int,
+    security: Security | None,
     timeout: float,
 ) -> TcpChannel:
-    """Connect to ``endpoint`` within ``timeout`` seconds. Raises ConnectError."""
+    """Connect to ``endpoint`` within ``timeout`` seconds, TLS included. Raises ConnectError."""
     loop = asyncio.get_running_loop()
+    channel = _new_channel(endpoint, session, deliver, security)
+    usable = False
     try:
         async with asyncio.timeout(timeout):
-            _, channel = await loop.create_connection(
-                lambda: TcpChannel(
-                    session, deliver, max_body_bytes=max_body_bytes, clock=loop.time
-                ),
-                endpoint.host,
-                endpoint.port,
-                happy_eyeballs_delay=0.25,
+            await loop.create_connection(
+                lambda: channel, endpoint.host, endpoint.port, happy_eyeballs_delay=0.25
             )
+            await channel.opened()
+            usable = True
+    except ConnectError:
+        raise
     except TimeoutError as error:
-        raise ConnectError(f"no connection to {endpoint} in {timeout:g} s") from error
+        what = "TLS handshake with" if channel.connected else "connection to"
+        raise ConnectError(f"no {what} {endpoint} in {timeout:g} s") from error
     except socket.gaierror as error:
         raise ConnectError(f"the name {endpoint.host!r} cannot be resolved: {error}") from error
     except (OSError, UnicodeError) as error:
         raise ConnectError(f"no connection to {endpoint}: {error}") from error
+    finally:
+        if not usable:
+            channel.abort()
     return channel
+
+
+def _new_channel(
+    endpoint: Endpoint,
+    session: Session,
+    deliver: Callable[[list[Event]], None],
+    security: Security | None,
+) -> TcpChannel:
+    clock = asyncio.get_running_loop().time
+    if security is None:
+        return TcpChannel(session, deliver, clock)
+    from futukit.channels.tls_asyncio import TlsChannel
+
+    return TlsChannel(session, deliver, clock, security, str(endpoint))

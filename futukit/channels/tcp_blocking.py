@@ -14,11 +14,12 @@ import socket
 import time
 from typing import Any
 
-from futukit._native.frame import FrameReader
+from futukit.channels import Security
+from futukit.core.links import Reader
 from futukit.endpoint import Endpoint
 from futukit.errors import ConnectError, ConnectionLost
 
-__all__ = ["TcpChannel", "Wakeup", "open_channel"]
+__all__ = ["TcpChannel", "Wakeup", "is_ready", "open_channel"]
 
 _LONGEST_WAIT = 60.0  # an upper bound that every platform's selector takes
 
@@ -60,10 +61,14 @@ class Wakeup:
 
 
 class TcpChannel:
-    """One TCP connection. ``send`` under its owner's lock, the rest in the reader thread."""
+    """One TCP connection, whose bytes go into ``reader``.
 
-    def __init__(self, sock: socket.socket, wakeup: Wakeup, max_body_bytes: int) -> None:
-        self.reader = FrameReader(max_body_bytes)
+    Any thread calls ``send`` under its owner's lock. The rest is called by the reader thread:
+    ``wait`` without that lock, everything else under it.
+    """
+
+    def __init__(self, sock: socket.socket, wakeup: Wakeup, reader: Reader) -> None:
+        self._reader = reader
         self._socket = sock
         self._wakeup = wakeup
         self._unsent = bytearray()
@@ -114,11 +119,11 @@ class TcpChannel:
         return readable, writable
 
     def receive(self) -> bool:
-        """Read what is there into ``reader``; false if there was nothing after all.
+        """Read what is there into the reader; false if there was nothing after all.
 
-        Raises ConnectionLost, or the FrameError of a stream that ends within a frame.
+        Raises ConnectionLost, or what the reader says of an end at this place.
         """
-        with self.reader.get_buffer() as buffer:
+        with self._reader.get_buffer() as buffer:
             try:
                 received = self._socket.recv_into(buffer)
             except BlockingIOError:
@@ -126,13 +131,16 @@ class TcpChannel:
             except OSError as error:
                 raise ConnectionLost(f"the connection broke: {error}") from error
         if not received:
-            self.reader.eof()
+            self._reader.eof()
             raise ConnectionLost("the peer closed the connection")
-        self.reader.buffer_updated(received)
+        self._reader.buffer_updated(received)
         return True
 
+    def finish(self) -> None:
+        """Tell the peer that nothing more comes, where that takes bytes; ``flush`` the rest."""
+
     def close(self) -> None:
-        """Close; the peer sees the end of the stream."""
+        """Give the descriptors back, without a word to the peer."""
         self._selector.close()
         self._socket.close()
 
@@ -152,13 +160,33 @@ class TcpChannel:
 
 
 def open_channel(
-    endpoint: Endpoint, wakeup: Wakeup, *, max_body_bytes: int, timeout: float
+    endpoint: Endpoint,
+    wakeup: Wakeup,
+    reader: Reader,
+    *,
+    security: Security | None,
+    timeout: float,
 ) -> TcpChannel | None:
-    """Connect to ``endpoint`` within ``timeout`` seconds; None if ``wakeup`` rang meanwhile.
+    """Connect to ``endpoint`` within ``timeout`` seconds, TLS included.
 
-    Raises ConnectError. The addresses of a name are tried one after the other.
+    Gives None if ``wakeup`` rang meanwhile. Raises ConnectError.
     """
     deadline = time.monotonic() + timeout
+    sock = _dial(endpoint, wakeup, deadline)
+    if sock is None:
+        return None
+    if security is None:
+        return TcpChannel(sock, wakeup, reader)
+    from futukit.channels.tls_blocking import secured
+
+    try:
+        return secured(sock, wakeup, reader, security, endpoint, deadline)
+    except TimeoutError as error:
+        raise ConnectError(f"no TLS handshake with {endpoint} in {timeout:g} s") from error
+
+
+def _dial(endpoint: Endpoint, wakeup: Wakeup, deadline: float) -> socket.socket | None:
+    """Connect; None if ``wakeup`` rang. The addresses of a name are tried one after the other."""
     try:
         addresses = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -166,7 +194,11 @@ def open_channel(
     failure: OSError | None = None
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         share = (deadline - time.monotonic()) / (len(addresses) - index)
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # an address of a family that this machine does not have
+            failure = error
+            continue
         try:
             connected = _connect(sock, address, wakeup, share)
         except OSError as error:
@@ -177,7 +209,7 @@ def open_channel(
             sock.close()
             return None
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return TcpChannel(sock, wakeup, max_body_bytes)
+        return sock
     raise ConnectError(f"no connection to {endpoint}: {failure}") from failure
 
 
@@ -186,15 +218,24 @@ def _connect(sock: socket.socket, address: Any, wakeup: Wakeup, seconds: float) 
     sock.setblocking(False)
     code = sock.connect_ex(address)
     if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-        with selectors.DefaultSelector() as selector:
-            selector.register(sock, selectors.EVENT_WRITE)
-            selector.register(wakeup.receiver, selectors.EVENT_READ)
-            ready = [key.fileobj for key, _ in selector.select(max(0.0, seconds))]
-        if wakeup.receiver in ready:
+        if not is_ready(sock, selectors.EVENT_WRITE, wakeup, seconds):
             return False
-        if not ready:
-            raise TimeoutError("timed out")
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
     return True
+
+
+def is_ready(sock: socket.socket, events: int, wakeup: Wakeup, seconds: float) -> bool:
+    """Wait until a socket is ready; false if ``wakeup`` rang first. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, events)
+        selector.register(wakeup.receiver, selectors.EVENT_READ)
+        while True:
+            left = deadline - time.monotonic()
+            ready = [key.fileobj for key, _ in selector.select(max(0.0, min(left, _LONGEST_WAIT)))]
+            if ready:
+                return wakeup.receiver not in ready
+            if left <= 0:
+                raise TimeoutError("timed out")

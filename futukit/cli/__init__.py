@@ -1,1 +1,1 @@
-"""The command line: ``futukit demo | sim | call | watch | codegen``."""
+"""The command line: ``futukit demo | sim | call | watch | decode | codegen``."""

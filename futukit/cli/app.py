@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
@@ -9,9 +10,18 @@ import typer
 from futukit import __version__
 from futukit.cli.outcome import reported
 
-__all__ = ["DEFAULT_URL", "app", "run"]
+__all__ = ["DEFAULT_URL", "Encryption", "app", "run"]
 
 DEFAULT_URL: Final = "tcp://127.0.0.1:11111"
+
+
+class Encryption(StrEnum):
+    """What may stand behind ``--encryption``."""
+
+    FTAES_ECB = "ftaes_ecb"
+    AES_ECB = "aes_ecb"
+    AES_CBC = "aes_cbc"
+
 
 app = typer.Typer(
     name="futukit",
@@ -24,6 +34,9 @@ app = typer.Typer(
 _Url = Annotated[
     str,
     typer.Option(envvar="FUTUKIT_URL", help="Where OpenD listens; options go behind a '?'."),
+]
+_Trace = Annotated[
+    bool, typer.Option("--trace", help="Write each packet to stderr: one line, secrets masked.")
 ]
 _Seconds = Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")]
 
@@ -80,6 +93,7 @@ def call(
         typer.Option(min=0.001, help="Seconds to wait, for the connection and for the answer."),
     ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Print on one line.")] = False,
+    trace: _Trace = False,
 ) -> None:
     """Send one request and print the answer (S2C) as JSON.
 
@@ -88,7 +102,7 @@ def call(
     from futukit.cli import call as command
 
     with reported():
-        command.run(proto, c2s, url=url, timeout=timeout, compact=compact)
+        command.run(proto, c2s, url=url, timeout=timeout, compact=compact, trace=trace)
 
 
 @app.command()
@@ -99,12 +113,55 @@ def watch(
     count: Annotated[
         int | None, typer.Option(min=1, help="End after so many quotes and tickers.")
     ] = None,
+    trace: _Trace = False,
 ) -> None:
     """Show live quotes and tickers: a table on a terminal, plain lines elsewhere."""
     from futukit.cli import watch as command
 
     with reported():
-        command.run(codes, url=url, seconds=seconds, count=count)
+        command.run(codes, url=url, seconds=seconds, count=count, trace=trace)
+
+
+@app.command()
+def decode(
+    file: Annotated[
+        str, typer.Argument(help="One direction of a TCP connection, as bytes; '-' is stdin.")
+    ],
+    rsa_key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="OpenD's RSA key (PEM): opens InitConnect."),
+    ] = None,
+    aes_key: Annotated[
+        str | None,
+        typer.Option(envvar="FUTUKIT_AES_KEY", help="The connection's AES key, 16 characters."),
+    ] = None,
+    aes_iv: Annotated[
+        str | None,
+        typer.Option(envvar="FUTUKIT_AES_IV", help="Its initialisation vector, for aes_cbc."),
+    ] = None,
+    encryption: Annotated[
+        Encryption | None,
+        typer.Option(help="Its cipher; left out, the digests tell which one it is."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each frame instead.")
+    ] = False,
+    width: Annotated[
+        int, typer.Option(min=0, help="The most characters of a line; 0 for all.")
+    ] = 200,
+) -> None:
+    """Show a captured byte stream: a line for each frame, decoded, secrets masked.
+
+    OpenD's direction opens with the RSA key alone: its answer to InitConnect names the AES key.
+    The client's direction needs the AES key as well.
+    """
+    from futukit.cli import decode as command
+
+    with reported():
+        keys = command.keys_for(
+            rsa_key, aes_key, aes_iv, None if encryption is None else encryption.value
+        )
+        command.run(file, keys, as_json=as_json, width=width or None)
 
 
 @app.command("sim", context_settings={"help_option_names": []}, add_help_option=False)

@@ -27,10 +27,23 @@ _FILLED: Final[dict[str, Any]] = {
 }
 
 
-def run(proto: str, c2s: str, *, url: str, timeout: float | None, compact: bool) -> None:
-    """Send the request and print its S2C. Raises UsageError before anything is sent."""
+def run(
+    proto: str,
+    c2s: str,
+    *,
+    url: str,
+    timeout: float | None,
+    compact: bool,
+    trace: bool = False,
+) -> None:
+    """Send the request and print its S2C; ``trace`` writes every packet to stderr.
+
+    Raises UsageError before anything is sent.
+    """
     proto_id, request = request_of(proto, sys.stdin.read() if c2s == "-" else c2s)
-    options = {} if timeout is None else {"connect_timeout": timeout}
+    options: dict[str, Any] = {} if timeout is None else {"connect_timeout": timeout}
+    if trace:
+        options["trace"] = True
     with sync.connect(url, **options) as client:
         answer = client.call(proto_id, request, timeout=timeout)
     indent, separators = (None, (",", ":")) if compact else (2, None)

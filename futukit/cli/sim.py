@@ -17,19 +17,24 @@ from typing import Any
 
 import msgspec
 
+from futukit.endpoint import BODIES
 from futukit.errors import ConnectError, UsageError
 from futukit.sim.control import ControlPort
-from futukit.sim.host import Host
-from futukit.sim.settings import Settings
+from futukit.sim.host import Host, Ports
+from futukit.sim.settings import GRANTS, Settings
 
-__all__ = ["add_arguments", "main", "run", "settings_of"]
+__all__ = ["add_arguments", "main", "ports_of", "run", "settings_of"]
+
+_DEFAULT_PORTS = Ports(tcp=11111)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``futukit sim``."""
     default = Settings()
     add = parser.add_argument
-    add("--tcp", type=_port, default=11111, metavar="PORT", help="port to serve, 0: any free one")
+    add("--tcp", type=_port, metavar="PORT", help="serve TCP there, 0: any free port [11111]")
+    add("--ws", type=_port, metavar="PORT", help="also serve WebSockets there, 0: any free port")
+    add("--tcps", type=_port, metavar="PORT", help="also serve TCP under TLS there")
     add("--host", default="127.0.0.1", help="address to serve on")
     add("--control", type=_port, metavar="PORT", help="also take commands there, 0: any free port")
     add("--seed", type=int, default=default.seed, help="decides the market")
@@ -52,6 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="clients beyond this many are refused",
     )
+    add("--push-format", choices=BODIES, default=default.push_format, help="format of pushes")
+    add("--rsa-key", metavar="FILE", help="private key for encrypted connections, PEM")
+    add(
+        "--encryption",
+        choices=tuple(GRANTS),
+        default=default.encryption,
+        help="what a client with the RSA key may get",
+    )
+    add("--ws-key", metavar="KEY", help="key that a WebSocket login must carry")
+    add("--tls-cert", metavar="FILE", help="certificate for TLS on --ws and --tcps, PEM")
+    add("--tls-key", metavar="FILE", help="its private key, PEM")
     add(
         "--insecure-fixed-keys",
         action="store_true",
@@ -73,29 +89,38 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return Settings(**chosen)
 
 
+def ports_of(options: argparse.Namespace) -> Ports:
+    """The ports that the options name; 11111 for TCP where they name none."""
+    ports = Ports(options.tcp, options.tcps, options.ws)
+    return _DEFAULT_PORTS if ports == Ports() else ports
+
+
 def run(
     settings: Settings | None = None,
     *,
     host: str = "127.0.0.1",
-    tcp: int = 11111,
+    ports: Ports = _DEFAULT_PORTS,
     control: int | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, and print the ready line once it serves.
 
-    ``tcp`` and ``control`` are ports, 0 is any free one; no control port without ``control``.
-    Raises ConnectError where it cannot listen.
+    Port 0 is any free one; no control port without ``control``. Raises ConnectError where it
+    cannot listen.
     """
-    asyncio.run(_serve(settings or Settings(), host, tcp, control))
+    asyncio.run(_serve(settings or Settings(), host, ports, control))
 
 
-async def _serve(settings: Settings, host: str, tcp: int, control: int | None) -> None:
+async def _serve(settings: Settings, host: str, ports: Ports, control: int | None) -> None:
     running = Host(settings)
     commands = ControlPort(running)
-    await running.start(host, tcp)
+    await running.start(host, ports)
     try:
         control_port = None if control is None else await commands.start(control)
         _on_signals(running)
-        ready = {"event": "ready", "tcp": running.port}
+        ready: dict[str, object] = {"event": "ready"}
+        ready |= {name: port for name, port in running.ports._asdict().items() if port is not None}
+        if settings.tls_cert is not None:
+            ready["tls"] = True
         if control_port is not None:
             ready["control"] = control_port
         print(msgspec.json.encode(ready).decode(), flush=True)
@@ -127,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: Any = parser.parse_args(arguments)
     try:
         settings = settings_of(options)
-        run(settings, host=options.host, tcp=options.tcp, control=options.control)
+        run(settings, host=options.host, ports=ports_of(options), control=options.control)
     except UsageError as error:
         print(f"futukit sim: {error}", file=sys.stderr)
         return 2

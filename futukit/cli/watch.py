@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -18,13 +20,39 @@ _FRAME_SECONDS: Final = 0.2
 """A terminal is drawn at most so often."""
 
 
-def run(codes: list[str], *, url: str, seconds: float | None, count: int | None) -> None:
-    """Connect and show until ``seconds`` are over or ``count`` rows were shown."""
-    asyncio.run(_watch(checked_codes(codes), url, seconds, count))
+def run(
+    codes: list[str],
+    *,
+    url: str,
+    seconds: float | None,
+    count: int | None,
+    trace: bool = False,
+) -> None:
+    """Connect and show until ``seconds`` are over or ``count`` rows were shown.
+
+    ``trace`` writes every packet to stderr.
+    """
+    options = {"trace": _tracing()} if trace else {}
+    asyncio.run(_watch(checked_codes(codes), url, options, seconds, count))
 
 
-async def _watch(codes: list[str], url: str, seconds: float | None, count: int | None) -> None:
-    async with aio.connect(url, reconnect=True) as client:
+def _tracing() -> bool | Callable[[str], object]:
+    """The option ``trace``. While a table is drawn, it takes what goes to stderr and puts it above.
+
+    That is right on a terminal only: a file gets its lines itself.
+    """
+    stream = sys.stderr
+    return True if stream.isatty() else lambda line: stream.write(f"{line}\n")
+
+
+async def _watch(
+    codes: list[str],
+    url: str,
+    options: dict[str, Any],
+    seconds: float | None,
+    count: int | None,
+) -> None:
+    async with aio.connect(url, reconnect=True, **options) as client:
         live = Live(client, codes)
         await live.start()
         with screen_for(Console(), codes) as screen:

@@ -1,4 +1,4 @@
-"""Bytes ↔ messages. Protobuf here; every body format maps through the same plans.
+"""Bytes ↔ messages, as protobuf or as JSON: every body format maps through the same plans.
 
 >>> from futukit.messages import keep_alive
 >>> decode(keep_alive.C2S, encode(keep_alive.C2S(time=5)))
@@ -22,6 +22,8 @@ from futukit._native.wire import (
 from futukit._native.wire import (
     encode_message_frame as encode_frame,
 )
+from futukit.codec.body import decode_body, encode_body
+from futukit.codec.json_body import decode_json, encode_json
 from futukit.codec.plan import define, plan_of
 
 __all__ = [
@@ -30,8 +32,12 @@ __all__ = [
     "Plan",
     "PushSink",
     "decode",
+    "decode_body",
+    "decode_json",
     "define",
     "encode",
+    "encode_body",
     "encode_frame",
+    "encode_json",
     "plan_of",
 ]

@@ -5,74 +5,42 @@ bytes, and leaves out what is absent. ``from_plain`` is the way back and reads m
 JSON names or attributes; whole numbers also as texts; enums by number or name, in our spelling
 (``K_DAY``) or the schema's (``KLType_Day``); a security also as ``"HK.00700"``.
 
-The mapping walks the same field rows as the protobuf codec; it is made for people and tools, not
-for speed.
+Made for people and tools: a name that no field has is an error, with a hint. What goes over the
+wire as JSON has a policy of its own in ``futukit.codec.json_body``.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import difflib
-import math
-import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
+from futukit._native.wire import encode_message
+from futukit.codec.mapping import Reading, Writing, message_reader, message_writer, spelled
 from futukit.codec.plan import plan_of
+from futukit.codec.scalars import Unfit
 from futukit.errors import EncodeError, UsageError
-from futukit.types import OpenEnum, split_security
+from futukit.types import split_security
 
 __all__ = ["from_plain", "to_plain"]
 
 _M = TypeVar("_M", bound=Struct)
 
 _SECURITY: Final = "Qot_Common.Security"
-_BOUNDS: Final = {
-    "int32": (-(2**31), 2**31 - 1),
-    "int64": (-(2**63), 2**63 - 1),
-    "uint32": (0, 2**32 - 1),
-    "uint64": (0, 2**64 - 1),
-    "enum": (-(2**31), 2**31 - 1),
-}
-# How JSON's protobuf mapping writes what JSON has no number for.
-_SPECIAL: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
-_REAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+# The proto name wins over the others.
+_SPELLINGS: Final = ("name", "json_name", "attribute")
 _SHOWN: Final = 40
-
-
-class _Field(NamedTuple):
-    """A field's row, as ``futukit.codec.plan`` describes it."""
-
-    number: int
-    attribute: str
-    name: str
-    json_name: str
-    kind: str
-    label: str
-    target: Any
-    default: int | None
 
 
 def to_plain(message: Struct) -> dict[str, Any]:
     """Write a message as plain values, ready for ``json.dumps``.
 
     Absent optional fields and empty lists are left out. Raises UsageError for a Struct that is
-    not a message.
+    not a message, EncodeError for a message that does not fit its schema.
     """
-    plain: dict[str, Any] = {}
-    for field in _fields(type(message)):
-        value = getattr(message, field.attribute)
-        if value is None:
-            continue
-        if field.label != "repeated":
-            plain[field.name] = _plain_value(field, value)
-        elif value:
-            plain[field.name] = [_plain_value(field, item) for item in value]
+    encode_message(message)
+    plain: dict[str, Any] = message_writer(type(message), _WRITING)(message)
     return plain
 
 
@@ -83,208 +51,52 @@ def from_plain(cls: type[_M], value: object) -> _M:
     named twice, a required field that is missing, and a value that its field cannot carry; a
     null counts as absent.
     """
-    message: _M = _message(cls, value, plan_of(cls).full_name)
+    root = plan_of(cls).full_name
+    try:
+        message: _M = message_reader(cls, _READING)(value)
+    except Unfit as unfit:
+        reason = unfit.reason(_shown) + _hint(unfit.value, unfit.near)
+        raise EncodeError(reason, unfit.path(root)) from None
     return message
 
 
-@lru_cache(maxsize=2048)
-def _fields(cls: type[Struct]) -> tuple[_Field, ...]:
-    return tuple(_Field(*row) for row in plan_of(cls).fields)
+def _refuse_name(cls: type[Struct], name: object, _: object) -> None:
+    known = spelled(cls, _SPELLINGS)
+    form = "no such field: {}" if known else "no such field: {} (the message has no fields)"
+    raise Unfit(form, name, known)
 
 
-@lru_cache(maxsize=2048)
-def _by_spelling(cls: type[Struct]) -> dict[str, _Field]:
-    """The fields by every name they may be called; the proto name wins over the others."""
-    found: dict[str, _Field] = {}
-    for spelling in ("name", "json_name", "attribute"):
-        for field in _fields(cls):
-            found.setdefault(getattr(field, spelling), field)
-    return found
-
-
-# Message → plain.
-
-
-def _plain_value(field: _Field, value: Any) -> Any:
-    if field.kind == "message":
-        return to_plain(value)
-    if field.kind == "bytes":
-        return base64.b64encode(value).decode("ascii")
-    if field.kind in _BOUNDS:
-        return int(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return next(text for text, number in _SPECIAL.items() if str(number) == str(value))
-    return value
-
-
-# Plain → message.
-
-
-def _message(cls: type[Struct], value: object, path: str) -> Any:
+def _other_shape(cls: type[Struct], value: object) -> dict[Any, Any] | Struct:
+    """A security as text; any mapping that is not a dict."""
     if isinstance(value, str) and plan_of(cls).full_name == _SECURITY:
-        return _security(cls, value, path)
-    if not isinstance(value, Mapping):
-        raise EncodeError(f"an object with fields is wanted, not {_shown(value)}", path)
-    given = _by_field(cls, value, path)
-    arguments: dict[str, Any] = {}
-    for field in _fields(cls):
-        item = given.get(field.name)
-        if item is not None:
-            arguments[field.attribute] = _field_value(field, item, f"{path}.{field.name}")
-        elif field.default is not None:
-            arguments[field.attribute] = (field.target or int)(field.default)
-        elif field.label == "required":
-            raise EncodeError("the field is required", f"{path}.{field.name}")
-    return cls(**arguments)
+        return _security(cls, value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise Unfit("an object with fields is wanted, not {}", value)
 
 
-def _by_field(cls: type[Struct], value: Mapping[Any, Any], path: str) -> dict[str, Any]:
-    """The given values by proto name."""
-    spellings = _by_spelling(cls)
-    given: dict[str, Any] = {}
-    for name, item in value.items():
-        field = spellings.get(name) if isinstance(name, str) else None
-        if field is None:
-            raise EncodeError(f"no such field: {_hint(name, spellings)}", path)
-        if field.name in given:
-            raise EncodeError("the field is given twice", f"{path}.{field.name}")
-        given[field.name] = item
-    return given
-
-
-def _hint(name: object, known: Mapping[str, object]) -> str:
-    shown = _shown(name)
-    if not known:
-        return f"{shown} (the message has no fields)"
-    close = difflib.get_close_matches(str(name)[:_SHOWN], known, n=1, cutoff=0.5)
-    return f"{shown} (did you mean {close[0]}?)" if close else shown
-
-
-def _field_value(field: _Field, value: object, path: str) -> Any:
-    if field.label != "repeated":
-        return _READERS[field.kind](field, value, path)
-    if not isinstance(value, list | tuple):
-        raise EncodeError(f"a list is wanted, not {_shown(value)}", path)
-    read = _READERS[field.kind]
-    return tuple([read(field, item, f"{path}[{at}]") for at, item in enumerate(value)])
-
-
-def _security(cls: type[Struct], text: str, path: str) -> Struct:
+def _security(cls: type[Struct], text: str) -> Struct:
     try:
         market, code = split_security(text)
     except UsageError as error:
-        raise EncodeError(str(error), path) from error
-    target = _by_spelling(cls)["market"].target
+        raise Unfit(str(error)) from error
+    target = spelled(cls, _SPELLINGS)["market"].target
     arguments: dict[str, Any] = {"market": target(market), "code": code}
     return cls(**arguments)
 
 
-def _read_message(field: _Field, value: object, path: str) -> Any:
-    return _message(field.target, value, path)
+_READING: Final = Reading(_SPELLINGS, stranger=_refuse_name, other=_other_shape)
+_WRITING: Final = Writing("name")
 
 
-def _read_integer(field: _Field, value: object, path: str) -> int:
-    number = value
-    if isinstance(value, str) and field.target is not None:
-        number = _member(field.target, value, path)
-    elif _is_whole(value):
-        # _is_whole has looked at it, which the type checker cannot know.
-        number = int(value)  # type: ignore[call-overload]
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise EncodeError(f"a whole number is wanted, not {_shown(value)}", path)
-    low, high = _BOUNDS[field.kind]
-    if not low <= number <= high:
-        raise EncodeError(f"{_shown(number)} does not fit {field.kind}", path)
-    return number if field.target is None else field.target(number)
+def _hint(value: object, near: Iterable[str]) -> str:
+    """The name that was probably meant, regardless of its case."""
+    from difflib import get_close_matches  # only for those who mistyped
 
-
-def _is_whole(value: object) -> bool:
-    """Whether a text or a real number says a whole number."""
-    if isinstance(value, str):
-        return _INTEGER.fullmatch(value) is not None
-    return isinstance(value, float) and value.is_integer()
-
-
-def _read_real(_: _Field, value: object, path: str) -> float:
-    if isinstance(value, str):
-        special = _SPECIAL.get(value)
-        if special is not None:
-            return special
-        if not _REAL.fullmatch(value):
-            raise EncodeError(f"a number is wanted, not {_shown(value)}", path)
-    elif isinstance(value, bool) or not isinstance(value, int | float):
-        raise EncodeError(f"a number is wanted, not {_shown(value)}", path)
-    try:
-        return float(value)
-    except OverflowError:
-        raise EncodeError(f"{_shown(value)} does not fit double", path) from None
-
-
-def _read_bool(_: _Field, value: object, path: str) -> bool:
-    if not isinstance(value, bool):
-        raise EncodeError(f"true or false is wanted, not {_shown(value)}", path)
-    return value
-
-
-def _read_string(_: _Field, value: object, path: str) -> str:
-    if not isinstance(value, str):
-        raise EncodeError(f"a text is wanted, not {_shown(value)}", path)
-    return value
-
-
-def _read_bytes(_: _Field, value: object, path: str) -> bytes:
-    if isinstance(value, str):
-        try:
-            return base64.b64decode(value.translate(_URL_SAFE), validate=True)
-        except (binascii.Error, ValueError):
-            pass
-    # Bytes may be a key or a token: the value is not repeated.
-    raise EncodeError("bytes are wanted as base64 text", path)
-
-
-_URL_SAFE: Final = str.maketrans("-_", "+/")
-
-_READERS: Final[dict[str, Callable[[_Field, object, str], Any]]] = {
-    "message": _read_message,
-    "double": _read_real,
-    "float": _read_real,
-    "bool": _read_bool,
-    "string": _read_string,
-    "bytes": _read_bytes,
-    **dict.fromkeys(_BOUNDS, _read_integer),
-}
-
-
-# Enums by name.
-
-
-def _member(cls: type[OpenEnum], text: str, path: str) -> int:
-    """The number that ``text`` stands for: a member's name, the schema's, or digits."""
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    found = _names(cls).get(_folded(text.removeprefix(f"{cls.__name__}_")))
-    if found is None:
-        close = difflib.get_close_matches(text[:_SHOWN].upper(), cls.__members__, n=1, cutoff=0.5)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise EncodeError(f"{cls.__name__} has no {_shown(text)}{hint}", path)
-    return found
-
-
-@lru_cache(maxsize=512)
-def _names(cls: type[OpenEnum]) -> dict[str, int]:
-    """Folded names → numbers. ``K_1MIN`` also stands as ``1MIN``, as the schema has it."""
-    names: dict[str, int] = {}
-    for name, member in cls.__members__.items():
-        names.setdefault(_folded(name), int(member))
-    for name, member in cls.__members__.items():
-        prefix, _, rest = name.partition("_")
-        if rest[:1].isdigit() and len(prefix) == 1:
-            names.setdefault(_folded(rest), int(member))
-    return names
-
-
-def _folded(name: str) -> str:
-    return name.replace("_", "").casefold()
+    folded = {name.casefold(): name for name in near}
+    wanted = str(value)[:_SHOWN].casefold() if folded else ""
+    close = get_close_matches(wanted, folded, n=1, cutoff=0.5)
+    return f" (did you mean {folded[close[0]]}?)" if close else ""
 
 
 def _shown(value: object) -> str:

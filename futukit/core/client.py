@@ -19,9 +19,10 @@ from futukit.core.pushes import PushKind, PushQueue, PushRouter, without
 from futukit.core.requests import request_kind
 from futukit.core.retry import Backoff
 from futukit.core.session import ClientSession
-from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
+from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE, Observer
 from futukit.core.states import State
 from futukit.core.subscriptions import BOOKED_IDS, SubscriptionBook
+from futukit.core.wiring import Wiring
 from futukit.endpoint import Endpoint
 from futukit.errors import (
     ClientClosed,
@@ -32,9 +33,6 @@ from futukit.errors import (
     ServerError,
     UsageError,
 )
-from futukit.messages import init_connect
-from futukit.messages.common import PacketEncAlgo, ProtoFmt
-from futukit.options import Options
 
 __all__ = [
     "ClientBase",
@@ -118,9 +116,15 @@ class Mailbox(Protocol):
 class ClientBase:
     """State, facts and rules of a client; its faces add ``call`` and everything that waits."""
 
-    def __init__(self, endpoint: Endpoint, options: Options, chance: Callable[[], float]) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, wiring: Wiring, chance: Callable[[], float], observer: Observer | None
+    ) -> None:
+        options = wiring.options
+        self._wiring = wiring
+        self._observer = observer
+        self._endpoint = wiring.endpoint
         self._options = options
+        self._body_format = wiring.body_format
         self._state = ClientState.CONNECTING
         self._reason: FutukitError | None = None
         self._session: ClientSession | None = None
@@ -164,6 +168,14 @@ class ClientBase:
         return self._session.info.server_version if self._session and self._session.info else 0
 
     @property
+    def encryption(self) -> str:
+        """What encrypts the bodies of the present connection, besides TLS.
+
+        "none", "ftaes_ecb", "aes_ecb" or "aes_cbc"; "none" before the first.
+        """
+        return self._session.info.encryption if self._session and self._session.info else "none"
+
+    @property
     def requests_in_doubt(self) -> tuple[OrderInDoubt, ...]:
         """Orders sent whose answer never came (lost, timed out, cancelled); the last 1000."""
         return tuple(self._doubts)
@@ -182,20 +194,17 @@ class ClientBase:
         options = self._options
         self._counters = self._counted(self._session)
         self._session = ClientSession(
-            init_connect.C2S(
-                client_ver=options.client_version,
-                client_id=options.client_id,
-                recv_notify=options.receive_notify,
-                packet_enc_algo=PacketEncAlgo.NONE,
-                push_proto_fmt=ProtoFmt.PROTOBUF,
-                programming_language="Python",
-            ),
+            self._wiring.greeting(),
+            link=self._wiring.link(),
+            body_format=self._body_format,
             epoch=epoch,
             request_timeout=options.request_timeout,
             connect_timeout=connect_timeout,
             keepalive=options.keepalive,
             restore=self._book.requests(),
             sinks=self._router.sinks,
+            json_sinks=self._router.json_sinks,
+            observer=self._observer,
         )
         return self._session
 
@@ -242,10 +251,10 @@ class ClientBase:
         """Note in the book what OpenD has confirmed (for calls that have a note)."""
         kind = request_kind(call.proto_id)
         try:
-            kind.result(body, call.serial)
+            kind.result(body, call.serial, self._body_format)
         except FutukitError:
             return  # refused or unreadable: the caller is told, the book stays
-        self._book.confirm(call.proto_id, kind.c2s_of(call.note))
+        self._book.confirm(call.proto_id, kind.c2s_of(call.note, self._body_format))
 
     def _doubt(self, call: Call) -> tuple[int, ...]:
         """Note a call that goes without an answer; gives its serial if it is an order."""

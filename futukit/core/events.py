@@ -26,18 +26,14 @@ __all__ = [
 class ConnectionInfo(Struct, frozen=True, kw_only=True):
     """What OpenD said about this connection in its answer to InitConnect.
 
-    The keys are what a cipher is made of; they never show in a repr and die with the connection.
+    ``encryption`` is what is in force: none, ftaes_ecb, aes_ecb or aes_cbc.
     """
 
     connection_id: int
     login_user_id: int
     server_version: int
     keep_alive_interval: float
-    conn_aes_key: str
-    aes_cbc_iv: str | None
-
-    def __repr__(self) -> str:
-        return f"ConnectionInfo(connection_id={self.connection_id})"
+    encryption: str
 
 
 class Call:

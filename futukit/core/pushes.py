@@ -207,7 +207,7 @@ class PushQueue:
 
 
 class PushRouter:
-    """Who wants which push. ``sinks`` is what sessions route by.
+    """Who wants which push. ``sinks`` and ``json_sinks`` are what sessions route by.
 
     A consumer that raises is logged and keeps its place. ``errors`` counts bodies that were not
     the message they should be, which are logged and dropped.
@@ -215,6 +215,7 @@ class PushRouter:
 
     def __init__(self) -> None:
         self.sinks: dict[int, Callable[[bytes], None]] = {}
+        self.json_sinks: dict[int, Callable[[bytes], None]] = {}
         self.errors = 0
         self._consumers: dict[int, tuple[Consumer, ...]] = {}
 
@@ -230,27 +231,36 @@ class PushRouter:
     def clear(self) -> None:
         """Take all consumers away."""
         self.sinks.clear()
+        self.json_sinks.clear()
         self._consumers.clear()
 
     def _set(self, kind: PushKind, consumers: tuple[Consumer, ...]) -> None:
-        self._consumers[kind.proto_id] = consumers
+        proto_id = kind.proto_id
+        self._consumers[proto_id] = consumers
+        self.sinks.pop(proto_id, None)
+        self.json_sinks.pop(proto_id, None)
         if not consumers:
-            self.sinks.pop(kind.proto_id, None)
-        else:
-            self.sinks[kind.proto_id] = self._sink(kind, consumers)
-
-    def _sink(self, kind: PushKind, consumers: tuple[Consumer, ...]) -> Callable[[bytes], None]:
+            return
         consume = consumers[0] if len(consumers) == 1 else _each(consumers)
-        cls, proto_id = kind.response, kind.proto_id
-        if cls is None:
-            return _guarded(proto_id, consume)
-
-        return codec.PushSink(
-            codec.plan_of(cls),
+        if kind.response is None:
+            self.sinks[proto_id] = self.json_sinks[proto_id] = _guarded(proto_id, consume)
+            return
+        sink = codec.PushSink(
+            codec.plan_of(kind.response),
             consume,
             partial(self._refuse, proto_id),
             partial(_report, proto_id),
         )
+        self.sinks[proto_id] = sink
+        self.json_sinks[proto_id] = partial(self._take_json, kind.response, sink, proto_id)
+
+    def _take_json(self, cls: type[Any], sink: codec.PushSink, proto_id: int, body: bytes) -> None:
+        try:
+            response = codec.decode_json(cls, body)
+        except DecodeError as error:
+            self._refuse(proto_id, error)
+        else:
+            sink.give(response)
 
     def _refuse(self, proto_id: int, found: Any) -> None:
         """Count a push that cannot be used: its DecodeError, or a Response of an error."""

@@ -73,7 +73,7 @@ class RequestKind:
             c2s = msgspec.structs.replace(c2s, user_id=user_id)
         return self.request(c2s=c2s)
 
-    def result(self, body: bytes, serial: int) -> Any:
+    def result(self, body: bytes, serial: int, body_format: int = 0) -> Any:
         """Read an answer: its S2C (flat answers whole).
 
         Raises the ServerError that stands for a retType other than 0, DecodeError for a body
@@ -81,7 +81,7 @@ class RequestKind:
         no required field.
         """
         try:
-            response = codec.decode(self.response, body)
+            response = codec.decode_body(self.response, body, body_format)
             if response.ret_type:
                 raise server_error(
                     int(response.ret_type),
@@ -98,10 +98,10 @@ class RequestKind:
             error.proto_id, error.serial = self.proto_id, serial
             raise
 
-    def c2s_of(self, message: Any) -> Any:
+    def c2s_of(self, message: Any, body_format: int = 0) -> Any:
         """The C2S of a Request, a bare C2S, or of a Request's bytes."""
         if isinstance(message, bytes):
-            message = codec.decode(self.request, message)
+            message = codec.decode_body(self.request, message, body_format)
         return message.c2s if type(message) is self.request else message
 
 

@@ -240,6 +240,25 @@ class RehabType(OpenEnum):
 class KLType(OpenEnum):
     """Bar length of a K-line. The numbers differ from those of SubType."""
 
+    __schema_names__ = (
+        "KLType_Unknown",
+        "KLType_1Min",
+        "KLType_Day",
+        "KLType_Week",
+        "KLType_Month",
+        "KLType_Year",
+        "KLType_5Min",
+        "KLType_15Min",
+        "KLType_30Min",
+        "KLType_60Min",
+        "KLType_3Min",
+        "KLType_Quarter",
+        "KLType_10Min",
+        "KLType_120Min",
+        "KLType_180Min",
+        "KLType_240Min",
+    )
+
     UNKNOWN = 0
     K_1MIN = 1
     DAY = 2
@@ -416,6 +435,70 @@ class PushDataType(OpenEnum):
 class SortField(OpenEnum):
     """Field to sort a list by; which ones a call takes depends on the call."""
 
+    __schema_names__ = (
+        "SortField_Unknow",
+        "SortField_Code",
+        "SortField_CurPrice",
+        "SortField_PriceChangeVal",
+        "SortField_ChangeRate",
+        "SortField_Status",
+        "SortField_BidPrice",
+        "SortField_AskPrice",
+        "SortField_BidVol",
+        "SortField_AskVol",
+        "SortField_Volume",
+        "SortField_Turnover",
+        "SortField_Amplitude",
+        "SortField_Score",
+        "SortField_Premium",
+        "SortField_EffectiveLeverage",
+        "SortField_Delta",
+        "SortField_ImpliedVolatility",
+        "SortField_Type",
+        "SortField_StrikePrice",
+        "SortField_BreakEvenPoint",
+        "SortField_MaturityTime",
+        "SortField_ListTime",
+        "SortField_LastTradeTime",
+        "SortField_Leverage",
+        "SortField_InOutMoney",
+        "SortField_RecoveryPrice",
+        "SortField_ChangePrice",
+        "SortField_Change",
+        "SortField_StreetRate",
+        "SortField_StreetVol",
+        "SortField_WarrantName",
+        "SortField_Issuer",
+        "SortField_LotSize",
+        "SortField_IssueSize",
+        "SortField_UpperStrikePrice",
+        "SortField_LowerStrikePrice",
+        "SortField_InLinePriceStatus",
+        "SortField_PreCurPrice",
+        "SortField_AfterCurPrice",
+        "SortField_PrePriceChangeVal",
+        "SortField_AfterPriceChangeVal",
+        "SortField_PreChangeRate",
+        "SortField_AfterChangeRate",
+        "SortField_PreAmplitude",
+        "SortField_AfterAmplitude",
+        "SortField_PreTurnover",
+        "SortField_AfterTurnover",
+        "SortField_LastSettlePrice",
+        "SortField_Position",
+        "SortField_PositionChange",
+        "SortField_MarketCap",
+        "SortField_Valuation",
+        "SortField_ForwardValuation",
+        "SortField_HistoricalPercentile",
+        "SortField_HolderQuantity",
+        "SortField_ShareChangeNum",
+        "SortField_HoldingDate",
+        "SortField_HolderPctChange",
+        "SortField_HolderChangeAmount",
+        "SortField_HolderPct",
+    )
+
     UNKNOW = 0
     CODE = 1
     CUR_PRICE = 2
@@ -481,6 +564,12 @@ class SortField(OpenEnum):
 
 class SortType(OpenEnum):
     """Sort direction, descending or ascending."""
+
+    __schema_names__ = (
+        "SortType_Unknown",
+        "SortType_Desc",
+        "SortType_Asc",
+    )
 
     UNKNOWN = 0
     DESC = 1
@@ -728,6 +817,20 @@ class F10Type(OpenEnum):
     or a set of them.
     """
 
+    __schema_names__ = (
+        "F10Type_Unknown",
+        "F10Type_Q1",
+        "F10Type_Q2",
+        "F10Type_Q3",
+        "F10Type_Q4",
+        "F10Type_Q6",
+        "F10Type_Q9",
+        "F10Type_Annual",
+        "F10Type_Quarterly",
+        "F10Type_QuarterlyAnnual",
+        "F10Type_MulQuarterly",
+    )
+
     UNKNOWN = 0
     Q1 = 1
     Q2 = 2
@@ -744,6 +847,13 @@ class F10Type(OpenEnum):
 class EarningsPubTimeType(OpenEnum):
     """When on its day an earnings report comes out: before, during or after trading."""
 
+    __schema_names__ = (
+        "EarningsPubTimeType_Unknown",
+        "EarningsPubTimeType_PreMarket",
+        "EarningsPubTimeType_AfterMarket",
+        "EarningsPubTimeType_DuringMarket",
+    )
+
     UNKNOWN = 0
     PRE_MARKET = 1
     AFTER_MARKET = 2
@@ -753,6 +863,13 @@ class EarningsPubTimeType(OpenEnum):
 class ValuationType(OpenEnum):
     """Valuation multiple: price to earnings, to book or to sales."""
 
+    __schema_names__ = (
+        "ValuationType_Unknown",
+        "ValuationType_PE",
+        "ValuationType_PB",
+        "ValuationType_PS",
+    )
+
     UNKNOWN = 0
     PE = 1
     PB = 2
@@ -761,6 +878,14 @@ class ValuationType(OpenEnum):
 
 class FinancialStatementsType(OpenEnum):
     """Income statement, balance sheet, cash flow or key figures."""
+
+    __schema_names__ = (
+        "FinancialStatementsType_Unknown",
+        "FinancialStatementsType_Income",
+        "FinancialStatementsType_BalanceSheet",
+        "FinancialStatementsType_CashFlow",
+        "FinancialStatementsType_MainIndex",
+    )
 
     UNKNOWN = 0
     INCOME = 1
@@ -772,6 +897,14 @@ class FinancialStatementsType(OpenEnum):
 class RevenueBreakdownType(OpenEnum):
     """Dimension by which a company's revenue is broken down."""
 
+    __schema_names__ = (
+        "RevenueBreakdownType_Unknown",
+        "RevenueBreakdownType_Product",
+        "RevenueBreakdownType_Industry",
+        "RevenueBreakdownType_Region",
+        "RevenueBreakdownType_Business",
+    )
+
     UNKNOWN = 0
     PRODUCT = 1
     INDUSTRY = 2
@@ -781,6 +914,15 @@ class RevenueBreakdownType(OpenEnum):
 
 class ResearchRatingType(OpenEnum):
     """Analysts' rating of a stock, from sell to strong buy."""
+
+    __schema_names__ = (
+        "ResearchRatingType_Unknown",
+        "ResearchRatingType_Sell",
+        "ResearchRatingType_Underperform",
+        "ResearchRatingType_Hold",
+        "ResearchRatingType_Buy",
+        "ResearchRatingType_StrongBuy",
+    )
 
     UNKNOWN = 0
     SELL = 1
@@ -793,6 +935,12 @@ class ResearchRatingType(OpenEnum):
 class ResearchRatingDimensionType(OpenEnum):
     """Whether a rating summary is by institution or by analyst."""
 
+    __schema_names__ = (
+        "ResearchRatingDimensionType_Unknown",
+        "ResearchRatingDimensionType_Institution",
+        "ResearchRatingDimensionType_Analyst",
+    )
+
     UNKNOWN = 0
     INSTITUTION = 1
     ANALYST = 2
@@ -801,6 +949,12 @@ class ResearchRatingDimensionType(OpenEnum):
 class MorningstarRatingType(OpenEnum):
     """Whether a Morningstar rating comes from a model or from an analyst."""
 
+    __schema_names__ = (
+        "MorningstarRatingType_Unknown",
+        "MorningstarRatingType_Quantitative",
+        "MorningstarRatingType_Qualitative",
+    )
+
     UNKNOWN = 0
     QUANTITATIVE = 1
     QUALITATIVE = 2
@@ -808,6 +962,20 @@ class MorningstarRatingType(OpenEnum):
 
 class ValuationIntervalType(OpenEnum):
     """Span of history for valuation data, three months to thirty years."""
+
+    __schema_names__ = (
+        "ValuationIntervalType_Unknown",
+        "ValuationIntervalType_Month3",
+        "ValuationIntervalType_Month6",
+        "ValuationIntervalType_Year1",
+        "ValuationIntervalType_Year3",
+        "ValuationIntervalType_Since2019",
+        "ValuationIntervalType_Year5",
+        "ValuationIntervalType_Year10",
+        "ValuationIntervalType_Year2",
+        "ValuationIntervalType_Year20",
+        "ValuationIntervalType_Year30",
+    )
 
     UNKNOWN = 0
     MONTH_3 = 1
@@ -825,6 +993,14 @@ class ValuationIntervalType(OpenEnum):
 class HoldingChangesFilterType(OpenEnum):
     """Filter on holding changes: increased, decreased, newly built or sold out."""
 
+    __schema_names__ = (
+        "HoldingChangesFilterType_Unknown",
+        "HoldingChangesFilterType_Increase",
+        "HoldingChangesFilterType_Decrease",
+        "HoldingChangesFilterType_NewIn",
+        "HoldingChangesFilterType_CloseOut",
+    )
+
     UNKNOWN = 0
     INCREASE = 1
     DECREASE = 2
@@ -834,6 +1010,31 @@ class HoldingChangesFilterType(OpenEnum):
 
 class HolderDetailType(OpenEnum):
     """Filter on the kind of shareholder, from hedge funds to state-owned shares."""
+
+    __schema_names__ = (
+        "HolderDetailType_Default",
+        "HolderDetailType_All",
+        "HolderDetailType_Unclassified",
+        "HolderDetailType_TraditionalInvestmentManager",
+        "HolderDetailType_HedgeFundManager",
+        "HolderDetailType_VCOrPE",
+        "HolderDetailType_CorporatePensionPlanSponsor",
+        "HolderDetailType_FoundationFundSponsor",
+        "HolderDetailType_InsuranceCompany",
+        "HolderDetailType_BankOrInvestmentBank",
+        "HolderDetailType_FamilyOfficesOrTrust",
+        "HolderDetailType_SovereignWealthFund",
+        "HolderDetailType_REIT",
+        "HolderDetailType_StructuredFinancePoolManager",
+        "HolderDetailType_UnionPensionPlanSponsor",
+        "HolderDetailType_GovernmentPensionPlanSponsor",
+        "HolderDetailType_EndowmentFundSponsor",
+        "HolderDetailType_IndividualInsiders",
+        "HolderDetailType_IssueSponsoredADR",
+        "HolderDetailType_CorporationsPublic",
+        "HolderDetailType_CorporationsPrivate",
+        "HolderDetailType_StateOwnedShares",
+    )
 
     DEFAULT = 0
     ALL = 1000
@@ -862,6 +1063,12 @@ class HolderDetailType(OpenEnum):
 class CompanyProfileFieldType(OpenEnum):
     """How an entry of a company profile is meant: text, link or heading."""
 
+    __schema_names__ = (
+        "CompanyProfileFieldType_SourceText",
+        "CompanyProfileFieldType_LinkType",
+        "CompanyProfileFieldType_IndependentTitle",
+    )
+
     SOURCE_TEXT = 0
     LINK_TYPE = 1
     INDEPENDENT_TITLE = 2
@@ -870,6 +1077,12 @@ class CompanyProfileFieldType(OpenEnum):
 class BuySellType(OpenEnum):
     """Whether a broker bought or sold on balance."""
 
+    __schema_names__ = (
+        "BuySellType_Unknown",
+        "BuySellType_NetBuy",
+        "BuySellType_NetSell",
+    )
+
     UNKNOWN = 0
     NET_BUY = 1
     NET_SELL = 2
@@ -877,6 +1090,15 @@ class BuySellType(OpenEnum):
 
 class OptionVolatilityTimePeriodType(OpenEnum):
     """Span of a volatility history, one week to one year."""
+
+    __schema_names__ = (
+        "OptionVolatilityTimePeriodType_Unknown",
+        "OptionVolatilityTimePeriodType_Week",
+        "OptionVolatilityTimePeriodType_Month",
+        "OptionVolatilityTimePeriodType_Quarter",
+        "OptionVolatilityTimePeriodType_HalfYear",
+        "OptionVolatilityTimePeriodType_Year",
+    )
 
     UNKNOWN = 0
     WEEK = 1
@@ -889,6 +1111,12 @@ class OptionVolatilityTimePeriodType(OpenEnum):
 class OptionImpvolStatusType(OpenEnum):
     """Whether an implied volatility is high, low or in its usual range."""
 
+    __schema_names__ = (
+        "ImpvolFluctuating",
+        "ImpvolOvervalued",
+        "ImpvolUndervalued",
+    )
+
     IMPVOL_FLUCTUATING = 0
     IMPVOL_OVERVALUED = 1
     IMPVOL_UNDERVALUED = 2
@@ -896,6 +1124,12 @@ class OptionImpvolStatusType(OpenEnum):
 
 class IndicatorLangType(OpenEnum):
     """Language in which an indicator is written."""
+
+    __schema_names__ = (
+        "IndicatorLangType_Unknown",
+        "IndicatorLangType_MyLang",
+        "IndicatorLangType_Python",
+    )
 
     UNKNOWN = 0
     MY_LANG = 1
@@ -912,6 +1146,17 @@ class IndicatorSearchMode(OpenEnum):
 class IndicatorParamValueType(OpenEnum):
     """Type of an indicator parameter; selects the value field of IndicatorParamValue."""
 
+    __schema_names__ = (
+        "IndicatorParamValueType_UNKNOWN",
+        "IndicatorParamValueType_INT",
+        "IndicatorParamValueType_FLOAT",
+        "IndicatorParamValueType_STRING",
+        "IndicatorParamValueType_COLOR",
+        "IndicatorParamValueType_SHAPE",
+        "IndicatorParamValueType_LINE",
+        "IndicatorParamValueType_BOOL",
+    )
+
     UNKNOWN = 0
     INT = 1
     FLOAT = 2
@@ -924,6 +1169,22 @@ class IndicatorParamValueType(OpenEnum):
 
 class IndicatorShape(OpenEnum):
     """Marker that an indicator draws at a point."""
+
+    __schema_names__ = (
+        "IndicatorShape_UNKNOWN",
+        "IndicatorShape_XCROSS",
+        "IndicatorShape_CROSS",
+        "IndicatorShape_CIRCLE",
+        "IndicatorShape_TRIANGLE_UP",
+        "IndicatorShape_TRIANGLE_DOWN",
+        "IndicatorShape_FLAG",
+        "IndicatorShape_ARROW_UP",
+        "IndicatorShape_ARROW_DOWN",
+        "IndicatorShape_SQUARE",
+        "IndicatorShape_DIAMOND",
+        "IndicatorShape_LABEL_UP",
+        "IndicatorShape_LABEL_DOWN",
+    )
 
     UNKNOWN = 0
     XCROSS = 1
@@ -943,6 +1204,19 @@ class IndicatorShape(OpenEnum):
 class IndicatorLineType(OpenEnum):
     """Style in which an indicator draws its line."""
 
+    __schema_names__ = (
+        "IndicatorLineType_UNKNOWN",
+        "IndicatorLineType_SOLID",
+        "IndicatorLineType_DASHED",
+        "IndicatorLineType_DOT",
+        "IndicatorLineType_CROSS",
+        "IndicatorLineType_CIRCLE",
+        "IndicatorLineType_HISTOGRAM",
+        "IndicatorLineType_HISTOGRAM_LINE",
+        "IndicatorLineType_STEP",
+        "IndicatorLineType_STEP_DIAMONDS",
+    )
+
     UNKNOWN = 0
     SOLID = 1
     DASHED = 2
@@ -957,6 +1231,26 @@ class IndicatorLineType(OpenEnum):
 
 class EC_Status(OpenEnum):
     """Life stage of an event contract (below 100) or of its event (100 and above)."""
+
+    __schema_names__ = (
+        "EC_Status_Initialized",
+        "EC_Status_Inactive",
+        "EC_Status_Active",
+        "EC_Status_Closed",
+        "EC_Status_Halted",
+        "EC_Status_Settled",
+        "EC_Status_Canceled",
+        "EC_Status_DeterminationPending",
+        "EC_Status_Determined",
+        "EC_Status_Finalized",
+        "EC_Status_EventAbnormal",
+        "EC_Status_EventInitialized",
+        "EC_Status_EventActive",
+        "EC_Status_EventClosed",
+        "EC_Status_EventSettled",
+        "EC_Status_EventCanceled",
+        "EC_Status_EventFinalized",
+    )
 
     INITIALIZED = 0
     INACTIVE = 1
@@ -980,6 +1274,12 @@ class EC_Status(OpenEnum):
 class EC_ContractType(OpenEnum):
     """Whether an event contract is binary (Yes/No) or scalar (Long/Short)."""
 
+    __schema_names__ = (
+        "EC_ContractType_None",
+        "EC_ContractType_Binary",
+        "EC_ContractType_Scalar",
+    )
+
     NONE = 0
     BINARY = 1
     SCALAR = 2
@@ -987,6 +1287,17 @@ class EC_ContractType(OpenEnum):
 
 class EC_Frequency(OpenEnum):
     """How often the events of a series recur."""
+
+    __schema_names__ = (
+        "EC_Frequency_Unknown",
+        "EC_Frequency_Annual",
+        "EC_Frequency_Monthly",
+        "EC_Frequency_Weekly",
+        "EC_Frequency_Daily",
+        "EC_Frequency_Hourly",
+        "EC_Frequency_Custom",
+        "EC_Frequency_OneOff",
+    )
 
     UNKNOWN = 0
     ANNUAL = 1
@@ -1001,6 +1312,15 @@ class EC_Frequency(OpenEnum):
 class EC_MilestoneType(OpenEnum):
     """Kind of sports event behind a milestone."""
 
+    __schema_names__ = (
+        "EC_MilestoneType_Unknown",
+        "EC_MilestoneType_FootballGame",
+        "EC_MilestoneType_BasketballGame",
+        "EC_MilestoneType_SoccerTournamentMultiLeg",
+        "EC_MilestoneType_BaseballTournament",
+        "EC_MilestoneType_BaseballGame",
+    )
+
     UNKNOWN = 0
     FOOTBALL_GAME = 1
     BASKETBALL_GAME = 2
@@ -1013,6 +1333,11 @@ class EC_KlineSource(OpenEnum):
     """What an event contract's K-lines are made of: traded prices, or the order book of its Yes
     side.
     """
+
+    __schema_names__ = (
+        "EC_KlineSource_None",
+        "EC_KlineSource_OrderBookYes",
+    )
 
     NONE = 0
     ORDER_BOOK_YES = 1

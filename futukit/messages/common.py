@@ -67,6 +67,22 @@ class ProgramStatusType(OpenEnum):
     user.
     """
 
+    __schema_names__ = (
+        "ProgramStatusType_None",
+        "ProgramStatusType_Loaded",
+        "ProgramStatusType_Loging",
+        "ProgramStatusType_NeedPicVerifyCode",
+        "ProgramStatusType_NeedPhoneVerifyCode",
+        "ProgramStatusType_LoginFailed",
+        "ProgramStatusType_ForceUpdate",
+        "ProgramStatusType_NessaryDataPreparing",
+        "ProgramStatusType_NessaryDataMissing",
+        "ProgramStatusType_UnAgreeDisclaimer",
+        "ProgramStatusType_Ready",
+        "ProgramStatusType_ForceLogout",
+        "ProgramStatusType_DisclaimerPullFailed",
+    )
+
     NONE = 0
     LOADED = 1
     LOGING = 2
@@ -96,6 +112,12 @@ class Session(OpenEnum):
 
 class PredSide(OpenEnum):
     """Side of an event contract's prediction: Yes or No."""
+
+    __schema_names__ = (
+        "PredSide_Unknown",
+        "PredSide_Yes",
+        "PredSide_No",
+    )
 
     UNKNOWN = 0
     YES = 1

@@ -5,6 +5,7 @@ K-line history quota (proto id 1005).
 
 from msgspec import Struct
 
+from futukit.codec import masks
 from futukit.codec.plan import define
 from futukit.messages import common, qot_common
 from futukit.types import OpenEnum
@@ -48,7 +49,7 @@ class C2S(Struct, kw_only=True, frozen=True, gc=False):
     flag: int | None = None
 
 
-class S2C(Struct, kw_only=True, frozen=True, gc=False):
+class S2C(masks.Masked, kw_only=True, frozen=True, gc=False):
     """Facts about the logged-in user; parts that were not asked for are absent. (GetUserInfo.S2C,
     proto id 1005)
 
@@ -98,6 +99,8 @@ class S2C(Struct, kw_only=True, frozen=True, gc=False):
         jp_stock_qot_right: Right to Japanese stocks, a Qot_Common.QotRight.
         ec_qot_right: Right to event contracts (prediction markets), a Qot_Common.QotRight.
     """
+
+    __secrets__ = ("web_key",)
 
     nick_name: str | None = None
     avatar_url: str | None = None

@@ -5,6 +5,7 @@ connection id, the AES key and the keep-alive interval (proto id 1001).
 
 from msgspec import Struct
 
+from futukit.codec import masks
 from futukit.codec.plan import define
 from futukit.messages import common
 
@@ -42,7 +43,7 @@ class C2S(Struct, kw_only=True, frozen=True, gc=False):
     ai_type: int | None = None
 
 
-class S2C(Struct, kw_only=True, frozen=True, gc=False):
+class S2C(masks.Masked, kw_only=True, frozen=True, gc=False):
     """Identity and keys of the new connection. (InitConnect.S2C, proto id 1001)
 
     Fields:
@@ -55,6 +56,8 @@ class S2C(Struct, kw_only=True, frozen=True, gc=False):
         aes_cbc_iv: Initialisation vector, 16 ASCII characters; set only when AES_CBC is in force.
         user_attribution: Region of the user's registration, a Common.UserAttribution.
     """
+
+    __secrets__ = ("conn_aes_key", "aes_cbc_iv")
 
     server_ver: int
     login_user_id: int

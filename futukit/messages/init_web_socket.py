@@ -3,6 +3,7 @@
 
 from msgspec import Struct
 
+from futukit.codec import masks
 from futukit.codec.plan import define
 from futukit.messages import common
 
@@ -14,8 +15,10 @@ __all__ = (
 )
 
 
-class C2S(Struct, kw_only=True, frozen=True, gc=False):
+class C2S(masks.Masked, kw_only=True, frozen=True, gc=False):
     """InitWebSocket.C2S: what the client asks for."""
+
+    __secrets__ = ("rsa_private_key", "websocket_key")
 
     ip: str | None = None
     port: int | None = None

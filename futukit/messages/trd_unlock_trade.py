@@ -5,6 +5,7 @@ the whole OpenD and not for one connection (proto id 2005).
 
 from msgspec import Struct
 
+from futukit.codec import masks
 from futukit.codec.plan import define
 from futukit.messages import common, trd_common
 
@@ -16,7 +17,7 @@ __all__ = (
 )
 
 
-class C2S(Struct, kw_only=True, frozen=True, gc=False):
+class C2S(masks.Masked, kw_only=True, frozen=True, gc=False):
     """Asks to unlock or lock real trading. (Trd_UnlockTrade.C2S, proto id 2005)
 
     Fields:
@@ -25,6 +26,8 @@ class C2S(Struct, kw_only=True, frozen=True, gc=False):
         security_firm: Broker whose accounts to unlock; needed when the user has accounts at
             several.
     """
+
+    __secrets__ = ("pwd_md5",)
 
     unlock: bool
     pwd_md5: str | None = None

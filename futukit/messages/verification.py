@@ -5,6 +5,7 @@ read so that its login goes on (proto id 1006).
 
 from msgspec import Struct
 
+from futukit.codec import masks
 from futukit.codec.plan import define
 from futukit.messages import common
 from futukit.types import OpenEnum
@@ -35,7 +36,7 @@ class VerificationOp(OpenEnum):
     INPUT_AND_LOGIN = 2
 
 
-class C2S(Struct, kw_only=True, frozen=True, gc=False):
+class C2S(masks.Masked, kw_only=True, frozen=True, gc=False):
     """Asks for a verification code or enters one. A picture code is saved by OpenD as
     PicVerifyCode.png in its data folder on its own machine. (Verification.C2S, proto id 1006)
 
@@ -44,6 +45,8 @@ class C2S(Struct, kw_only=True, frozen=True, gc=False):
         op: Ask for a code, or enter it and go on with the login: a VerificationOp.
         code: The code; needed when entering one, ignored when asking for one.
     """
+
+    __secrets__ = ("code",)
 
     type: VerificationType
     op: VerificationOp

@@ -101,6 +101,10 @@ class OpenD:
             user_attribution=common.UserAttribution.HK,
         )
 
+    def new_iv(self) -> str:
+        """An initialisation vector for a new connection."""
+        return self._keys.iv()
+
     @property
     def login_user_id(self) -> int:
         """The account that this OpenD is logged in with."""
@@ -121,8 +125,8 @@ class OpenD:
 
     # Requests.
 
-    def answer(self, peer: Peer, proto_id: int, body: bytes) -> Struct:
-        """The response to a request's plain protobuf body. Never raises for what a client sends.
+    def answer(self, peer: Peer, proto_id: int, body: bytes, body_format: int = 0) -> Struct:
+        """The response to a request's plain body. Never raises for what a client sends.
 
         Whoever calls this runs ``after_reply`` of the peer once the response is on its way.
         """
@@ -132,7 +136,7 @@ class OpenD:
         except RefusalError as unknown:
             return _failure(_FAILURE, unknown)
         try:
-            request: Struct = codec.decode(request_type, body)
+            request: Struct = codec.decode_body(request_type, body, body_format)
         except DecodeError as error:
             refusal = RefusalError(f"the request cannot be read: {error}", BAD_BODY)
             return _failure(registry.response_class(proto_id), refusal)

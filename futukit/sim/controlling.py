@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, cast
 
 from futukit.sim.commands import (
@@ -20,15 +21,16 @@ from futukit.sim.commands import (
 )
 from futukit.sim.faults import FaultKind
 
-__all__ = ["Control", "Result", "url_of"]
+__all__ = ["Control", "Result", "urls_of"]
 
 Result = Moved | Done | Statistics
 """What a command gives back."""
 
 
-def url_of(host: str, port: int) -> str:
-    """The endpoint as a client takes it."""
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+def urls_of(host: str, schemes: Mapping[str, int]) -> dict[str, str]:
+    """Scheme → URL as a client takes it."""
+    name = f"[{host}]" if ":" in host else host
+    return {scheme: f"{scheme}://{name}:{port}" for scheme, port in schemes.items()}
 
 
 class Control(ABC):
@@ -37,6 +39,16 @@ class Control(ABC):
     @abstractmethod
     def perform(self, command: Command) -> Result:
         """Have one command obeyed. Raises UsageError for what cannot be."""
+
+    @property
+    @abstractmethod
+    def urls(self) -> dict[str, str]:
+        """Where clients connect to, by the URL's scheme."""
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to over TCP, or over whatever is served first."""
+        return next(iter(self.urls.values()))
 
     def advance(self, seconds: float) -> Moved:
         """Let ``seconds`` of simulated time pass; returns after the pushes were written."""

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from futukit.errors import UsageError
 
-__all__ = ["Corruption", "Fault", "FaultKind", "FaultPlan", "spoil"]
+__all__ = ["Corruption", "Fault", "FaultKind", "FaultPlan", "spoil", "spoil_message"]
 
 FaultKind = Literal["delay", "cut", "corrupt", "silence", "refuse"]
 Corruption = Literal["magic", "version", "length", "digest", "body", "garbage"]
@@ -118,3 +118,14 @@ def spoil(frame: bytes, what: Corruption) -> bytes:
         times = len(frame) // len(_GARBAGE) + 1
         return (_GARBAGE * times)[: len(frame)]
     return bytes(spoiled)
+
+
+def spoil_message(message: bytes, what: Corruption, scripted: bool) -> bytes:
+    """The same for the packet in an unmasked WebSocket message.
+
+    The header of the script dialect has a sign (``magic``) and nothing else to check by:
+    ``version``, ``length`` and ``digest`` spoil the body there.
+    """
+    start = {126: 4, 127: 10}.get(message[1] & 0x7F, 2)
+    head, packet = message[:start], message[start:]
+    return head + spoil(packet, "body" if scripted and what not in ("magic", "garbage") else what)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from math import isfinite
-from typing import Final
+from ssl import SSLContext
+from typing import Final, NamedTuple
 
 from futukit.errors import ConnectError, UsageError
 from futukit.messages import qot_common
@@ -27,10 +29,10 @@ from futukit.sim.controlling import Result
 from futukit.sim.faults import Fault
 from futukit.sim.market import Change, Event
 from futukit.sim.notices import make_notice
-from futukit.sim.server import TcpServer
+from futukit.sim.server import Server
 from futukit.sim.settings import LONGEST_ADVANCE_SECONDS, Settings, check_port
 
-__all__ = ["Host"]
+__all__ = ["Host", "Ports"]
 
 _SLICE_SECONDS: Final = 1.0
 """The market moves in slices of so much simulated time; a slice is one push of each kind."""
@@ -43,30 +45,90 @@ _LONGEST_TICK_SECONDS: Final = 5.0
 _MICROSECOND: Final = 1e-6
 
 
+class Ports(NamedTuple):
+    """Ports of a simulator; 0 is any free one, None is no such door.
+
+    ``ws`` takes both WebSocket dialects, under TLS where there is a certificate.
+    """
+
+    tcp: int | None = None
+    tcps: int | None = None
+    ws: int | None = None
+
+    def schemes(self, *, tls: bool) -> dict[str, int]:
+        """The URL schemes that these ports serve."""
+        web = ("wss", "ft+wss") if tls else ("ws", "ft+ws")
+        ports = {"tcp": self.tcp, "tcps": self.tcps, **dict.fromkeys(web, self.ws)}
+        return {scheme: port for scheme, port in ports.items() if port is not None}
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Host:
     """Owns everything that runs. All methods belong to the event loop that called ``start``."""
 
     def __init__(self, settings: Settings) -> None:
         self.opend = OpenD(settings)
-        self.tcp = TcpServer(self.opend)
-        self.port = 0
+        self.server = Server(self.opend)
+        self.ports = Ports()
         self.stopped = asyncio.Event()
         self._moving = asyncio.Lock()
         self._live: asyncio.Task[None] | None = None
         self._trades = 0
 
-    async def start(self, host: str, port: int) -> None:
-        """Serve on ``host``:``port`` (0: any free port, see ``port``).
+    async def start(self, host: str, ports: Ports) -> None:
+        """Serve on ``host``; ``ports`` then says on which ports.
 
-        Raises ConnectError, or UsageError for a number that is no port.
+        Raises ConnectError, or UsageError for what is no port or may not be served there.
         """
-        check_port(port)
-        try:
-            self.port = await self.tcp.start(host, port)
-        except OSError as error:
-            raise ConnectError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        for port in ports:
+            if port is not None:
+                check_port(port)
+        tls = self._tls(ports)
+        if ports.ws is not None and tls is None and not _is_local(host):
+            raise UsageError("a WebSocket on an address that is not local needs tls_cert")
+        doors: tuple[tuple[int | None, bool, SSLContext | None], ...] = (
+            (ports.tcp, False, None),
+            (ports.tcps, False, tls),
+            (ports.ws, True, tls),
+        )
+        served: list[int | None] = []
+        for port, web_socket, under in doors:
+            try:
+                served.append(
+                    None
+                    if port is None
+                    else await self.server.listen(host, port, web_socket=web_socket, tls=under)
+                )
+            except OSError as error:
+                await self.server.stop()
+                reason = f"cannot listen on {host}:{port}: {error.strerror}"
+                raise ConnectError(reason) from error
+        self.ports = Ports(*served)
         if not self.opend.settings.freeze:
             self._live = asyncio.create_task(self._run_live())
+
+    @property
+    def schemes(self) -> dict[str, int]:
+        """The URL schemes that are served, and on which port each."""
+        return self.ports.schemes(tls=self.opend.settings.tls_cert is not None)
+
+    def _tls(self, ports: Ports) -> SSLContext | None:
+        settings = self.opend.settings
+        if settings.tls_cert is None or settings.tls_key is None:
+            if ports.tcps is not None:
+                raise UsageError("a port for tcps:// needs tls_cert and tls_key")
+            return None
+        from futukit.channels.tls import server_context
+
+        return server_context(settings.tls_cert, settings.tls_key)
 
     async def stop(self) -> None:
         """End the clock and close every connection."""
@@ -74,7 +136,7 @@ class Host:
         if self._live is not None:
             self._live.cancel()
             await asyncio.gather(self._live, return_exceptions=True)
-        await self.tcp.stop()
+        await self.server.stop()
 
     async def perform(self, command: Command) -> Result:
         """Obey one command. Raises UsageError for what cannot be."""
@@ -105,7 +167,7 @@ class Host:
         return Statistics(
             now=opend.now,
             connections=tuple(opend.peers),
-            unintroduced=self.tcp.unintroduced,
+            unintroduced=self.server.unintroduced,
             requests=dict(sorted(opend.requests.items())),
             pushes=dict(sorted(opend.pushes.items())),
             used_quota=used,
@@ -113,7 +175,7 @@ class Host:
             history_used_quota=len(opend.history_quota.used(opend.now)),
             orphans=opend.book.orphans,
             faults=len(opend.faults),
-            slow_clients_cut=self.tcp.slow_clients_cut,
+            slow_clients_cut=self.server.slow_clients_cut,
         )
 
     # Time.
@@ -139,7 +201,7 @@ class Host:
         end = self.opend.now + seconds
         while True:
             self._happened(self.opend.market.advance(self._slice(end)))
-            await self.tcp.settle()
+            await self.server.settle()
             if end - self.opend.now < _MICROSECOND:
                 return
 
@@ -159,7 +221,7 @@ class Host:
         while self._trades < wanted:
             before = self._trades
             self._happened(self.opend.market.step(1))
-            await self.tcp.settle()
+            await self.server.settle()
             if self._trades == before:
                 raise UsageError("nothing trades any more: every market is closed")
 

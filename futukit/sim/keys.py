@@ -1,4 +1,4 @@
-"""Connection ids and AES keys."""
+"""Connection ids, AES keys and initialisation vectors."""
 
 from __future__ import annotations
 
@@ -37,9 +37,17 @@ class KeyMaker:
 
     def aes_key(self) -> str:
         """16 ASCII letters and digits."""
+        return self._letters("key")
+
+    def iv(self) -> str:
+        """16 ASCII letters and digits for AES_CBC."""
+        return self._letters("iv")
+
+    def _letters(self, what: str) -> str:
         if self._fixed_seed is None:
             return "".join(secrets.choice(_LETTERS) for _ in range(_KEY_CHARACTERS))
-        return "".join(dice(f"{self._fixed_seed}|key|{self._made}").choices(_LETTERS, k=16))
+        chance = dice(f"{self._fixed_seed}|{what}|{self._made}")
+        return "".join(chance.choices(_LETTERS, k=_KEY_CHARACTERS))
 
     def _draw(self, what: str, bits: int) -> int:
         if self._fixed_seed is None:

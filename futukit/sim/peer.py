@@ -8,30 +8,30 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from futukit.codec import encode
+from futukit.codec import encode_body
 
 __all__ = ["Peer", "Push", "PushSink"]
 
 
 class Push:
-    """A push on its way to any number of clients: the body is encoded once.
+    """A push on its way to any number of clients: the body is encoded once in each format.
 
     ``message`` is the whole ``Response`` of ``proto_id``.
     """
 
-    __slots__ = ("_body", "message", "proto_id")
+    __slots__ = ("_bodies", "message", "proto_id")
 
     def __init__(self, proto_id: int, message: Struct) -> None:
         self.proto_id = proto_id
         self.message = message
-        self._body: bytes | None = None
+        self._bodies: dict[int, bytes] = {}
 
-    @property
-    def body(self) -> bytes:
-        """The message as protobuf."""
-        if self._body is None:
-            self._body = encode(self.message)
-        return self._body
+    def body_in(self, body_format: int) -> bytes:
+        """The message in a body format (Common.ProtoFmt)."""
+        body = self._bodies.get(body_format)
+        if body is None:
+            body = self._bodies[body_format] = encode_body(self.message, body_format, server=True)
+        return body
 
 
 class PushSink(Protocol):

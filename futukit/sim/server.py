@@ -1,31 +1,36 @@
-"""The TCP channel of the simulated OpenD: bytes to envelopes, envelopes to bytes.
-
-Each connection has its frame reader and its session; what they are about is the OpenD's
-business. Faults strike here, between the packed frame and the socket.
-"""
+"""The doors of the simulated OpenD: who may come in, and when everybody has to leave."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from math import inf
+from ssl import SSLContext
 from typing import Any, Final
 
-from futukit._native.frame import Envelope, FrameReader
-from futukit.core.events import Event, Introduced, Lost, Request
+from futukit._native.frame import Envelope
+from futukit.core.events import Event
+from futukit.core.keys import load_rsa_key
+from futukit.core.links import Link
+from futukit.core.links.frames import FrameLink
+from futukit.core.links.websocket import ServerWebSocketLink
+from futukit.core.secrecy import ServerSecrecy
 from futukit.core.session import ServerSession
-from futukit.core.session.machine import INIT_CONNECT
-from futukit.errors import FrameError
+from futukit.endpoint import BODIES
 from futukit.messages import init_connect
 from futukit.sim.app import OpenD
-from futukit.sim.faults import Fault, spoil
-from futukit.sim.peer import Peer, Push
+from futukit.sim.connection import Connection
+from futukit.sim.settings import GRANTS
 
-__all__ = ["MAX_REQUEST_BYTES", "TcpServer", "stop_accepting"]
+__all__ = ["MAX_REQUEST_BYTES", "Server", "stop_accepting"]
 
 MAX_REQUEST_BYTES: Final = 8 * 2**20
 """A request with a longer body closes its connection."""
+
+_TLS_FAREWELL_SECONDS: Final = 2.0
+"""How long a client may take to say goodbye in TLS."""
 
 _TURNS_OF_AN_ACCEPT: Final = 4
 """Turns of the event loop from an accepted socket to ``connection_made``, and one to spare."""
@@ -34,8 +39,8 @@ _SOCKETS_PER_CLIENT: Final = 2
 """Sockets held open for each allowed client: some wait to be told that there are too many."""
 
 
-class TcpServer:
-    """Listens on one address and serves one OpenD.
+class Server:
+    """Listens on any number of addresses and serves one OpenD.
 
     In frozen mode sessions live by the simulated clock and no client is given up for silence.
     """
@@ -43,26 +48,41 @@ class TcpServer:
     def __init__(self, opend: OpenD) -> None:
         self.opend = opend
         self.slow_clients_cut = 0
-        self.connections: set[_Connection] = set()
-        self._server: asyncio.Server | None = None
+        self.connections: set[Connection] = set()
+        settings = opend.settings
+        key = None if settings.rsa_key is None else load_rsa_key(settings.rsa_key)
+        self._secrecy = ServerSecrecy(key, GRANTS[settings.encryption])
+        self._listening: list[asyncio.Server] = []
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port. Raises OSError where that cannot be."""
+    async def listen(
+        self, host: str, port: int, *, web_socket: bool = False, tls: SSLContext | None = None
+    ) -> int:
+        """Listen on one more port; returns it. Raises OSError where that cannot be."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), host, port)
-        return int(self._server.sockets[0].getsockname()[1])
+        new_link: Callable[[], Link] = partial(FrameLink, MAX_REQUEST_BYTES, server=True)
+        if web_socket:
+            new_link = partial(ServerWebSocketLink, MAX_REQUEST_BYTES)
+        server = await loop.create_server(
+            lambda: Connection(self, new_link(), in_web_socket=web_socket),
+            host,
+            port,
+            ssl=tls,
+            ssl_shutdown_timeout=None if tls is None else _TLS_FAREWELL_SECONDS,
+        )
+        self._listening.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and close every connection."""
-        if self._server is not None:
-            await stop_accepting(self._server)
+        for server in self._listening:
+            await stop_accepting(server)
         open_connections = tuple(self.connections)
         for connection in open_connections:
             connection.abort()
         for connection in open_connections:
             await connection.closed.wait()
-        if self._server is not None:
-            await self._server.wait_closed()
+        for server in self._listening:
+            await server.wait_closed()
 
     async def settle(self) -> None:
         """Let the sockets take what was written; cut who has no mind to read."""
@@ -82,15 +102,22 @@ class TcpServer:
             return self.opend.now
         return asyncio.get_running_loop().time()
 
-    def new_session(self, welcome: init_connect.S2C, refusal: str | None) -> ServerSession:
+    def new_session(
+        self, welcome: init_connect.S2C, link: Link, refusal: str | None
+    ) -> ServerSession:
         """A session for a connection, which may be refused from the start."""
-        frozen = self.opend.settings.freeze
+        settings = self.opend.settings
         return _MarketTimeSession(
             self.opend,
             welcome,
             now=self.session_time(),
-            idle_timeout=inf if frozen else None,
+            idle_timeout=inf if settings.freeze else None,
             refusal=refusal,
+            link=link,
+            secrecy=self._secrecy,
+            aes_cbc_iv=self.opend.new_iv(),
+            web_socket_key=settings.ws_key,
+            push_format=BODIES.index(settings.push_format),
         )
 
     def refusal(self) -> str | None:
@@ -128,184 +155,6 @@ class _MarketTimeSession(ServerSession):
         super().__init__(welcome, **options)
         self._opend = opend
 
-    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]:
+    def receive_one(self, envelope: Envelope, now: float) -> list[Event]:
         self._epoch = self._opend.now - now
-        return super().receive(envelopes, now)
-
-
-class _Connection(asyncio.BufferedProtocol):
-    """One TCP client."""
-
-    def __init__(self, server: TcpServer) -> None:
-        self._server = server
-        self._opend = server.opend
-        self._reader = FrameReader(MAX_REQUEST_BYTES)
-        self.closed = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._peer: Peer | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport
-        self._welcome: init_connect.S2C
-        self._session: ServerSession
-
-    # What asyncio calls.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP gives no other
-        self._transport = transport
-        transport.set_write_buffer_limits(high=self._opend.settings.write_limit_bytes // 2)
-        self._drained.set()
-        self._server.connections.add(self)
-        self._welcome = self._opend.welcome()
-        self._session = self._server.new_session(self._welcome, self._server.refusal())
-        self._watch()
-        if self._server.overrun:
-            self.abort()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._reader.get_buffer(sizehint)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._reader.buffer_updated(nbytes)
-        self._work()
-
-    def eof_received(self) -> None:
-        return None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        if self._timer is not None:
-            self._timer.cancel()
-        self._drained.set()
-        self._server.connections.discard(self)
-        self._opend.forget(self._welcome.conn_id)
-        self.closed.set()
-
-    def pause_writing(self) -> None:
-        self._drained.clear()
-        self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self._drained.set()
-        self._work()
-        if not self.busy:
-            self._transport.resume_reading()
-
-    # What the server asks for.
-
-    @property
-    def busy(self) -> bool:
-        """Whether the client leaves much unread."""
-        return not self._drained.is_set()
-
-    async def drain(self, patience_seconds: float) -> None:
-        """Wait until the client has read; cut it when it reads nothing for so long."""
-        while self.busy:
-            before = self._transport.get_write_buffer_size()
-            try:
-                await asyncio.wait_for(self._drained.wait(), patience_seconds)
-            except TimeoutError:
-                if self._transport.get_write_buffer_size() >= before:
-                    self._cut_slow()
-
-    def abort(self) -> None:
-        """Close at once; what is unwritten is lost."""
-        self._drained.set()
-        self._transport.abort()
-
-    def send_push(self, push: Push) -> None:
-        """Send a push; see PushSink."""
-        if self._transport.is_closing():
-            return
-        self._session.push_body(push.proto_id, push.body)
-        self._write(push.proto_id)
-
-    # Requests.
-
-    def _work(self) -> None:
-        """Serve the requests that are there; the rest waits while the client does not read."""
-        try:
-            for envelope in self._reader:
-                self._take(envelope)
-                if self.busy or self._transport.is_closing():
-                    return
-        except FrameError:
-            # What follows cannot be told from garbage: only this connection ends.
-            self.abort()
-
-    def _take(self, envelope: Envelope) -> None:
-        if envelope.proto_id == INIT_CONNECT and self._peer is None:
-            self._refuse_by_fault()
-        events = self._session.receive((envelope,), self._server.session_time())
-        self._write(envelope.proto_id)
-        self._obey(events)
-
-    def _refuse_by_fault(self) -> None:
-        fault = self._opend.faults.take_refusal(self._welcome.conn_id, INIT_CONNECT)
-        if fault is not None:
-            self._session = self._server.new_session(self._welcome, fault.message)
-
-    def _obey(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Introduced):
-                self._peer = self._opend.join(self._welcome, event.hello, self)
-            elif isinstance(event, Request) and self._peer is not None:
-                self._answer(self._peer, event.envelope)
-            elif isinstance(event, Lost):
-                self._transport.close()
-
-    def _answer(self, peer: Peer, envelope: Envelope) -> None:
-        response = self._opend.answer(peer, envelope.proto_id, envelope.body)
-        self._session.reply(envelope, response)
-        self._write(envelope.proto_id)
-        afterwards, peer.after_reply = peer.after_reply, []
-        for callback in afterwards:
-            callback()
-
-    # Bytes.
-
-    def _write(self, proto_id: int) -> None:
-        """Write what the session packed: one frame at most, because it is asked after each."""
-        frame = self._session.take()
-        if not frame:
-            return
-        fault = self._opend.faults.take(self._welcome.conn_id, proto_id)
-        if fault is None:
-            self._put(frame)
-        else:
-            self._strike(fault, frame)
-
-    def _strike(self, fault: Fault, frame: bytes) -> None:
-        if fault.kind == "delay":
-            due = self._opend.now + fault.seconds
-            self._opend.timetable.at(due, lambda: self._put(frame))
-        elif fault.kind == "cut":
-            self._put(frame[: fault.at_byte])
-            self._transport.close()
-        elif fault.kind == "corrupt":
-            self._put(spoil(frame, fault.what))
-
-    def _put(self, data: bytes) -> None:
-        if self._transport.is_closing():
-            return
-        self._transport.write(data)
-        limit = self._opend.settings.write_limit_bytes
-        if self._transport.get_write_buffer_size() > limit:
-            self._cut_slow()
-
-    def _cut_slow(self) -> None:
-        self._server.slow_clients_cut += 1
-        self.abort()
-
-    # Silence.
-
-    def _watch(self) -> None:
-        if self._session.next_deadline < inf:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._session.next_deadline, self._tick)
-
-    def _tick(self) -> None:
-        if self._session.tick(self._server.session_time()):
-            self.abort()
-        else:
-            self._watch()
+        return super().receive_one(envelope, now)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
+from futukit.endpoint import BODIES, ENCRYPTIONS
 from futukit.errors import UsageError
 from futukit.sim.subscriptions import OPTION_QUOTA
 
-__all__ = ["LONGEST_ADVANCE_SECONDS", "Settings", "check_port"]
+__all__ = ["GRANTS", "LONGEST_ADVANCE_SECONDS", "Settings", "check_port"]
+
+GRANTS: Final = {
+    "any": frozenset(ENCRYPTIONS[1:]),
+    "ftaes_ecb": frozenset({"ftaes_ecb"}),
+    "none": frozenset[str](),
+}
+"""Setting ``encryption`` → what a client with the RSA key may get."""
 
 LONGEST_ADVANCE_SECONDS = 366 * 86_400
 """How far one command moves the clock at most."""
@@ -31,6 +40,12 @@ class Settings:
         nothing more is read from the client, and a command waits for it to read.
     patience_seconds: how long a command waits for a client that does not read at all, in real
         seconds; then the client is cut.
+    push_format: the body format of pushes to clients that ask for none, protobuf or json.
+    rsa_key: the private key that clients must have to get encryption, PEM text or a path.
+    encryption: what such a client gets: "any" algorithm that it asks for, "ftaes_ecb" whatever
+        it asks for, or "none".
+    ws_key: the key that a login of the JavaScript SDK's WebSocket dialect must carry.
+    tls_cert, tls_key: PEM files for TLS on the WebSocket port and on the port of tcps://.
     insecure_fixed_keys: connection ids and keys come from the seed instead of the operating
         system, so that whole byte streams repeat. For golden files only.
     """
@@ -45,6 +60,12 @@ class Settings:
     max_connections: int = 128
     write_limit_bytes: int = 16 * 2**20
     patience_seconds: float = 5.0
+    push_format: str = "protobuf"
+    rsa_key: str | None = field(default=None, repr=False)
+    encryption: str = "any"
+    ws_key: str | None = field(default=None, repr=False)
+    tls_cert: str | None = None
+    tls_key: str | None = None
     insecure_fixed_keys: bool = False
 
     def __post_init__(self) -> None:
@@ -56,6 +77,13 @@ class Settings:
         for name in ("quota", "keep_alive_interval", "max_connections", "write_limit_bytes"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is at least 1, not {getattr(self, name)!r}")
+        for name, known in (("push_format", BODIES), ("encryption", tuple(GRANTS))):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise UsageError("tls_cert and tls_key go together")
 
     @property
     def option_quota(self) -> int:

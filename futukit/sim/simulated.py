@@ -28,9 +28,9 @@ from futukit.sim.commands import (
     Step,
 )
 from futukit.sim.control import ControlPort
-from futukit.sim.controlling import Control, Result, url_of
+from futukit.sim.controlling import Control, Result, urls_of
 from futukit.sim.faults import FaultKind
-from futukit.sim.host import Host
+from futukit.sim.host import Host, Ports
 from futukit.sim.settings import Settings
 from futukit.sim.spawned import SpawnedOpenD
 
@@ -43,11 +43,20 @@ _T = TypeVar("_T")
 class AsyncSimulatedOpenD:
     """The commands of a simulator in this event loop, awaited. ``async with SimulatedOpenD()``."""
 
-    def __init__(self, host: Host, url: str, control_port: int | None) -> None:
+    def __init__(self, host: Host, urls: dict[str, str], control_port: int | None) -> None:
         self._host = host
-        self.url = url
-        self.port = host.port
+        self.urls = urls
         self.control_port = control_port
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to over TCP, or over whatever is served first."""
+        return next(iter(self.urls.values()))
+
+    @property
+    def port(self) -> int:
+        """The TCP port that serves; 0 without one."""
+        return self._host.ports.tcp or 0
 
     @property
     def opend(self) -> OpenD:
@@ -90,9 +99,10 @@ class AsyncSimulatedOpenD:
 class SimulatedOpenD(Control):
     """A simulated OpenD on loopback.
 
-    host, port: where to listen; port 0 is any free one. control_port: also listen for commands
-    there (0: any free one). The settings are those of futukit.sim.settings.Settings: seed,
-    freeze, speed, start, intensity, quota and so on.
+    host, port: where to listen; port 0 is any free one, None no TCP. ws, tcps: also serve
+    WebSockets (both dialects, under TLS with ``tls_cert`` and ``tls_key``) and TCP under TLS on
+    these ports. control_port: also listen for commands there. The settings are those of
+    futukit.sim.settings.Settings: seed, freeze, speed, rsa_key, ws_key and so on.
 
     As a context manager it serves in a thread of its own; ``url``, ``port`` and the commands
     are then at hand. With ``async with`` it serves in the running event loop.
@@ -102,12 +112,15 @@ class SimulatedOpenD(Control):
         self,
         *,
         host: str = _LOOPBACK,
-        port: int = 0,
+        port: int | None = 0,
+        ws: int | None = None,
+        tcps: int | None = None,
         control_port: int | None = None,
         **settings: Any,
     ) -> None:
         self._settings = Settings(**settings)
-        self._address = (host, port)
+        self._address = host
+        self._ports = Ports(tcp=port, tcps=tcps, ws=ws)
         self._wanted_control_port = control_port
         self._running: _Running | None = None
         self._thread: _LoopThread | None = None
@@ -143,14 +156,14 @@ class SimulatedOpenD(Control):
         return self._thread.run(self._up.host.perform(command))
 
     @property
-    def url(self) -> str:
-        """Where clients connect to."""
-        return url_of(self._address[0], self._up.host.port)
+    def urls(self) -> dict[str, str]:
+        """Where clients connect to, by the URL's scheme."""
+        return urls_of(self._address, self._up.host.schemes)
 
     @property
     def port(self) -> int:
-        """The TCP port that serves."""
-        return self._up.host.port
+        """The TCP port that serves; 0 without one."""
+        return self._up.host.ports.tcp or 0
 
     @property
     def control_port(self) -> int | None:
@@ -172,8 +185,8 @@ class SimulatedOpenD(Control):
     async def __aenter__(self) -> AsyncSimulatedOpenD:
         self._running = await self._start()
         host = self._running.host
-        url = url_of(self._address[0], host.port)
-        return AsyncSimulatedOpenD(host, url, self._running.control_port)
+        urls = urls_of(self._address, host.schemes)
+        return AsyncSimulatedOpenD(host, urls, self._running.control_port)
 
     async def __aexit__(
         self,
@@ -188,7 +201,7 @@ class SimulatedOpenD(Control):
     async def _start(self) -> _Running:
         host = Host(self._settings)
         running = _Running(host)
-        await host.start(*self._address)
+        await host.start(self._address, self._ports)
         try:
             await running.listen(self._wanted_control_port)
         except BaseException:

@@ -25,7 +25,8 @@ from futukit.sim.commands import (
     Step,
     Stop,
 )
-from futukit.sim.controlling import Control, Result, url_of
+from futukit.sim.controlling import Control, Result, urls_of
+from futukit.sim.host import Ports
 from futukit.sim.settings import Settings
 
 __all__ = ["Ready", "SpawnedOpenD"]
@@ -42,14 +43,23 @@ _RESULTS: Final[dict[type[Any], type[Any]]] = {
 }
 
 
-_OPTIONS: Final = {item.name for item in fields(Settings)} | {"tcp", "host", "control"}
+_OPTIONS: Final = {item.name for item in fields(Settings)} | {
+    "tcp",
+    "ws",
+    "tcps",
+    "host",
+    "control",
+}
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
     """The line that a simulator's process prints when it serves: its ports."""
 
     event: str
-    tcp: int
+    tcp: int | None = None
+    tcps: int | None = None
+    ws: int | None = None
+    tls: bool = False
     control: int | None = None
 
 
@@ -97,14 +107,15 @@ class SpawnedOpenD(Control):
         self._end()
 
     @property
-    def url(self) -> str:
-        """Where clients connect to."""
-        return url_of(_LOOPBACK, self.port)
+    def urls(self) -> dict[str, str]:
+        """Where clients connect to, by the URL's scheme."""
+        up = self._up
+        return urls_of(_LOOPBACK, Ports(up.tcp, up.tcps, up.ws).schemes(tls=up.tls))
 
     @property
     def port(self) -> int:
-        """The TCP port that serves."""
-        return self._up.tcp
+        """The TCP port that serves; 0 without one."""
+        return self._up.tcp or 0
 
     @property
     def control_port(self) -> int | None:

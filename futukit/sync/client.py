@@ -13,7 +13,7 @@ from random import random
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
-from futukit.channels import opener
+from futukit.channels import Security, opener, security_of
 from futukit.channels.tcp_blocking import TcpChannel, Wakeup
 from futukit.core.client import (
     ClientBase,
@@ -27,14 +27,14 @@ from futukit.core.listening import Listener, check_handler
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
 from futukit.core.requests import plain_bytes, request_kind
 from futukit.core.session import ClientSession
-from futukit.endpoint import Endpoint, parse_endpoint
+from futukit.core.wiring import Wiring
 from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
-from futukit.options import Options, parse_options
 from futukit.sync._system import SystemMethods
 from futukit.sync._trade import TradeMethods
 from futukit.sync.pushes import Mailbox, Pushes
 from futukit.sync.quote import Quote
 from futukit.sync.waiting import Dispatcher, Waiter
+from futukit.trace import observer_for
 
 __all__ = ["Client", "connect"]
 
@@ -52,8 +52,9 @@ class Client(ClientBase):
     there is no connection fail at once with ConnectionLost; nothing is ever sent twice.
     """
 
-    def __init__(self, endpoint: Endpoint, options: Options) -> None:
-        super().__init__(endpoint, options, random)
+    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+        super().__init__(wiring, random, observer_for(wiring.options.trace))
+        self._security = security
         self.system = SystemMethods(self)
         self.quote = Quote(self)
         self.trade = TradeMethods(self)
@@ -61,7 +62,7 @@ class Client(ClientBase):
         # collector closes may need it in the middle of anything.
         self._lock = threading.RLock()
         self._wakeup = Wakeup()
-        self._dispatcher = Dispatcher(options.push_queue)
+        self._dispatcher = Dispatcher(wiring.options.push_queue)
         self._channel: TcpChannel | None = None
         self._first = Waiter()
         self._paused = False
@@ -89,7 +90,7 @@ class Client(ClientBase):
         ``requests_in_doubt``.
         """
         call, body = self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).result(body, call.serial)
+        return request_kind(proto_id).result(body, call.serial, self._body_format)
 
     def call_bytes(self, proto_id: int, body: bytes, /, *, timeout: float | None = None) -> bytes:
         """Send the plain bytes of a Request and return those of the Response, both as they are.
@@ -305,20 +306,22 @@ class Client(ClientBase):
         timeout = self._options.connect_timeout
         with self._lock:
             session = self._new_session(time.time() - began, timeout)
+            self._paused = False  # nobody has to ring while nothing is read
             self._wakeup.clear()
             if self._closed:
                 return None
         try:
-            channel: TcpChannel | None = opener(self._endpoint.scheme, "blocking")(
+            channel: TcpChannel | None = opener("blocking")(
                 self._endpoint,
                 self._wakeup,
-                max_body_bytes=self._options.max_body_bytes,
+                session.link.reader,
+                security=self._security,
                 timeout=timeout,
             )
         except ConnectError as error:
             return error
         if channel is None:
-            return None
+            return None if self._closed else ConnectError("the try to connect was interrupted")
         try:
             with self._lock:
                 if self._closed:
@@ -354,7 +357,7 @@ class Client(ClientBase):
         if readable:
             try:
                 if channel.receive():
-                    events = session.receive(channel.reader, now)
+                    events = session.receive(now)
                     self._dispatcher.deliver()
             except (ConnectionLost, RemoteProtocolError) as error:
                 return session.lose(error)
@@ -364,6 +367,8 @@ class Client(ClientBase):
 
     def _drain(self, channel: TcpChannel) -> None:
         """Closed in order: write what is left, for a peer that reads."""
+        with self._lock:
+            channel.finish()
         deadline = time.monotonic() + _CLOSE_TIMEOUT / 2
         while channel.unsent and time.monotonic() < deadline:
             channel.wait(deadline - time.monotonic(), False)
@@ -428,14 +433,16 @@ class Client(ClientBase):
 
 
 def connect(url: str, **options: Any) -> Client:
-    """Connect to an OpenD, ``tcp://host:port``, and return the client once it is ready.
+    """Connect to an OpenD and return the client once it is ready.
 
-    Options are keywords, or stand in the URL's query: see :class:`futukit.options.Options`.
+    The URL is ``tcp://host:port`` or another of :data:`futukit.endpoint.SCHEMES`. Options are
+    keywords, or stand in the URL's query: see :class:`futukit.options.Options`.
 
     Raises:
-        UsageError: A URL or an option that cannot be.
-        ConnectError: Unresolvable name, refused port, no answer in time.
+        UsageError: A URL, an option, a combination or a file that cannot be.
+        ConnectError: Unresolvable name, refused port, no answer in time, a certificate that is
+            not trusted.
         HandshakeError: OpenD refused the connection, or answered with nonsense.
     """
-    endpoint = parse_endpoint(url)
-    return Client(endpoint, parse_options(endpoint.query, options))._start()
+    wiring = Wiring(url, options)
+    return Client(wiring, security_of(wiring.endpoint, wiring.options))._start()

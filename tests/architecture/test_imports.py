@@ -19,6 +19,7 @@ LAYERS: list[set[str]] = [
     {"codec"},
     {"messages", "enums"},
     {"core"},
+    {"trace"},
     {"channels"},
     {"aio", "sync"},
     {"sim", "gateway", "futu"},

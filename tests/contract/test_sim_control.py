@@ -400,7 +400,7 @@ def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--quota", "0"]) == 2
     assert "quota" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
-        command.main(["--push-format", "json"])
+        command.main(["--push-format", "xml"])
     assert caught.value.code == 2
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from futukit.cli.app import app
 from futukit.core.pushes import Policy
-from futukit.endpoint import DEFAULT_PORTS
+from futukit.endpoint import ENCRYPTIONS, SCHEMES
 from futukit.messages import registry
 from futukit.options import Options
 from futukit.sim.commands import Command
 from futukit.sim.faults import Corruption, FaultKind
 from tests.docs.snippets import PAGES, ROOT
+from tests.support.combinations import written
 
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
@@ -82,8 +83,16 @@ def test_the_readme_tells_the_numbers_of_the_registry() -> None:
 
 
 def test_the_readme_tells_the_schemes_that_there_are() -> None:
-    assert list(DEFAULT_PORTS) == ["tcp"]
-    assert "`tcp://` is the only scheme" in page("README.md")
+    assert ", ".join(f"`{name}://`" for name in SCHEMES) in page("README.md")
+
+
+def test_the_table_of_combinations_is_made_of_what_the_clients_check_by() -> None:
+    assert written(page("docs/transports.md")) == page("docs/transports.md")
+
+
+def test_the_table_of_encryptions_is_complete() -> None:
+    listed = [name.strip('`"') for name, _ in rows(page("docs/transports.md"), "| `encryption` |")]
+    assert sorted(listed) == sorted([*ENCRYPTIONS, "required"])
 
 
 def test_every_command_stands_in_the_readme() -> None:
@@ -91,7 +100,7 @@ def test_every_command_stands_in_the_readme() -> None:
         command.name or getattr(command.callback, "__name__", "")
         for command in app.registered_commands
     ]
-    assert sorted(names) == ["call", "codegen", "demo", "sim", "watch"]
+    assert sorted(names) == ["call", "codegen", "decode", "demo", "sim", "watch"]
     assert [name for name in names if f"`{name}`" not in page("README.md")] == []
 
 

@@ -14,6 +14,7 @@ from futukit.sim import SimulatedOpenD
 from tests.docs import snippets
 from tests.docs.snippets import ROOT, Snippet
 from tests.support import upstream
+from tests.support.rsa import rsa_pem
 
 ALL = snippets.snippets()
 NOT_COPIED = shutil.ignore_patterns("__pycache__")
@@ -38,6 +39,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("checkout")
     for name in ("codegen", "protos", "futukit", "docs"):
         shutil.copytree(ROOT / name, copy / name, ignore=NOT_COPIED)
+    (copy / "conn_key.pem").write_text(rsa_pem())
     return copy
 
 

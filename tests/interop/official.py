@@ -1,17 +1,12 @@
-"""The official Python SDK in a child process, and the relay that watches its frames."""
+"""The official Python SDK in a child process."""
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import subprocess
-import threading
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.interop.child import Child
+from tests.interop.modes import Mode
 from tests.support.upstream import official_python
 
 _DRIVER: Final = Path(__file__).with_name("official_session.py")
@@ -26,72 +21,34 @@ class OfficialError(AssertionError):
     """A command that the SDK answered with an exception, or not at all."""
 
 
-class OfficialSDK:
-    """A process with the official SDK in it; ``with`` starts and ends it."""
+class OfficialSDK(Child):
+    """A process with the official SDK in it, which talks as ``mode`` says."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
-        self._log = home / "stderr.log"
-        self._answers: queue.Queue[str | None] = queue.Queue()
+    def __init__(self, home: Path, mode: Mode, key_file: Path) -> None:
+        # A home of its own: the SDK logs there. No PYTHONPATH: nothing of ours is seen.
+        super().__init__(home, [official_python(), "-P", _DRIVER], {"PYTHONUTF8": "1"})
+        self._mode = mode
+        self._key_file = key_file
 
     def __enter__(self) -> Self:
-        python = official_python()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [python, "-P", _DRIVER],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self._home,
-                # A home of its own: the SDK logs there. No PYTHONPATH: nothing of ours is seen.
-                env={"HOME": str(self._home), "PATH": os.defpath, "PYTHONUTF8": "1"},
-                text=True,
-                encoding="utf-8",
-            )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        super().__enter__()
+        self.do(
+            "configure",
+            as_json=self._mode.body == "json",
+            encrypt=self._mode.encrypt,
+            rsa_file=str(self._key_file) if self._mode.has_key else None,
+        )
         return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):  # a command that the process did not live to read
-                pipe.close()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
-        self._answers.put(None)
 
     def do(self, command: str, **details: Any) -> Any:
         """One command of ``official_session.py``; raises OfficialError."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"do": command, **details}) + "\n")
-            self._process.stdin.flush()
-        try:
-            line = self._answers.get(timeout=_SECONDS)
-        except queue.Empty:
-            line = None
-        if line is None:
+        self.send({"do": command, **details})
+        answer = self.next_line(_SECONDS)
+        if answer is None:
             raise OfficialError(f"no answer to {command} {details}\n{self.log_tail()}")
-        answer = json.loads(line)
         if "error" in answer:
             raise OfficialError(f"{command} {details}: {answer['error']}")
         return answer["result"]
-
-    def log_tail(self) -> str:
-        """The end of what the SDK printed."""
-        return self._log.read_text("utf-8", "replace")[-2000:]
 
     def connect(self, port: int, name: str = "main", reconnect_seconds: float = 6) -> Official:
         """A quote context of the SDK, connected."""

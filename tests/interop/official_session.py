@@ -2,6 +2,7 @@
 
 One command per line of JSON on standard input, one answer per line on standard output:
 
+    {"do": "configure", "as_json": false, "encrypt": false, "rsa_file": null}
     {"do": "connect", "name": "a", "port": 11111, "reconnect_seconds": 6}
     {"do": "call", "name": "a", "method": "get_stock_quote", "arguments": {…}, "enums": {…}}
     {"do": "received", "name": "a", "kind": "ticker", "count": 3, "seconds": 10, "enums": {…}}
@@ -160,10 +161,19 @@ class Session:
         return None
 
 
+def configure(as_json: bool, encrypt: bool, rsa_file: str | None) -> None:
+    """What every context of this process does; the SDK has it as global settings."""
+    futu.SysConfig.set_proto_fmt(futu.ProtoFMT.Json if as_json else futu.ProtoFMT.Protobuf)
+    futu.SysConfig.enable_proto_encrypt(encrypt)
+    if rsa_file is not None:
+        futu.SysConfig.set_init_rsa_file(rsa_file)
+
+
 def main() -> None:
     futu.SysConfig.set_all_thread_daemon(True)
     session = Session()
     commands: dict[str, Callable[..., Any]] = {
+        "configure": configure,
         "connect": session.connect,
         "call": session.call,
         "received": session.received,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import socket
 import struct
@@ -17,11 +18,15 @@ _CHUNK_BYTES: Final = 65536
 
 
 class Frame(NamedTuple):
-    """One frame's head: who sent it, and what for."""
+    """One frame: who sent it, what for, and how."""
 
     sender: str
     proto_id: int
     serial: int
+    body_format: int
+    body: bytes
+    """As it was on the wire."""
+    in_clear: bool
 
 
 class Relay:
@@ -81,18 +86,21 @@ class Relay:
             while data := source.recv(_CHUNK_BYTES):
                 target.sendall(data)
                 pending += data
-                for proto_id, serial in _frames(pending):
-                    self._seen.put(Frame(sender, proto_id, serial))
+                for frame in _frames(pending, sender):
+                    self._seen.put(frame)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
 
 
-def _frames(pending: bytearray) -> Iterator[tuple[int, int]]:
+def _frames(pending: bytearray, sender: str) -> Iterator[Frame]:
     """Take the complete frames out of the front of ``pending``."""
     while len(pending) >= _HEADER.size:
-        magic, proto_id, _, _, serial, length, _, _ = _HEADER.unpack_from(pending)
+        magic, proto_id, body_format, _, serial, length, digest, _ = _HEADER.unpack_from(pending)
         assert magic == b"FT"
-        if len(pending) < _HEADER.size + length:
+        end = _HEADER.size + length
+        if len(pending) < end:
             return
-        del pending[: _HEADER.size + length]
-        yield proto_id, serial
+        body = bytes(pending[_HEADER.size : end])
+        del pending[:end]
+        in_clear = hashlib.sha1(body).digest() == digest
+        yield Frame(sender, proto_id, serial, body_format, body, in_clear)

@@ -45,6 +45,8 @@ TABLES = {
     "RT_DATA": (RT, SubType.RT),
     "TICKER": (TICKER, SubType.TICKER),
     "K_1M": (KLINE, SubType.KL_1MIN),
+}
+LONGER_KLINES = {
     "K_15M": (KLINE, SubType.KL_15MIN),
     "K_DAY": (KLINE, SubType.KL_DAY),
     "K_WEEK": (KLINE, SubType.KL_WEEK),
@@ -77,9 +79,7 @@ def stage(sim: SimulatedOpenD, official: Official) -> Stage:
     return Stage(sim, official)
 
 
-@pytest.mark.parametrize("word", TABLES)
-def test_tables(stage: Stage, word: str) -> None:
-    push, sub_type = TABLES[word]
+def same_tables(stage: Stage, word: str, push: Push, sub_type: SubType) -> None:
     ours = stage.pushed(word, sub_type, push.proto_id, push.message)
     shown = stage.official.pushed(push.kind, len(ours), enums=enums_of(push.table))
     assert len(ours) > 10
@@ -87,6 +87,18 @@ def test_tables(stage: Stage, word: str) -> None:
         assert_rows(push.table, table, getattr(s2c, push.rows), s2c)
 
 
+@pytest.mark.every_mode
+@pytest.mark.parametrize("word", TABLES)
+def test_tables(stage: Stage, word: str) -> None:
+    same_tables(stage, word, *TABLES[word])
+
+
+@pytest.mark.parametrize("word", LONGER_KLINES)
+def test_klines_of_longer_types(stage: Stage, word: str) -> None:
+    same_tables(stage, word, *LONGER_KLINES[word])
+
+
+@pytest.mark.every_mode
 def test_order_books(stage: Stage) -> None:
     ours = stage.pushed("ORDER_BOOK", SubType.ORDER_BOOK, 3013, qot_update_order_book.Response)
     enums = {"order_book_type": "OrderBookType"}
@@ -95,6 +107,7 @@ def test_order_books(stage: Stage) -> None:
     assert shown == [columns.order_book(s2c) for s2c in ours]
 
 
+@pytest.mark.every_mode
 def test_broker_queues(stage: Stage) -> None:
     ours = stage.pushed("BROKER", SubType.BROKER, 3015, qot_update_broker.Response)
     assert len(ours) > 10
@@ -138,6 +151,7 @@ NOTICES: dict[str, tuple[dict[str, object], list[object]]] = {
 }
 
 
+@pytest.mark.every_mode
 @pytest.mark.parametrize("kind", NOTICES)
 def test_notices(sim: SimulatedOpenD, official: Official, kind: str) -> None:
     fields, shown = NOTICES[kind]

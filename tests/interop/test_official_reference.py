@@ -10,6 +10,7 @@ from futukit.messages.qot_common import PlateSetType, QotMarket, SecurityType, T
 from futukit.sim import SimulatedOpenD
 from tests.interop.columns import Column, Columns, assert_rows, code_of, enums_of, same
 from tests.interop.faces import ask
+from tests.interop.modes import Mode
 from tests.interop.official import Official
 
 _BASIC: Final[Columns] = {
@@ -308,12 +309,22 @@ EVERYTHING: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("verification", {"verification_type": "PICTURE", "verification_op": "REQUEST"}),
 )
 
+# Their answers have a key of bytes for the next page.
+PAGED = {
+    "get_option_market_statistic",
+    "get_option_underlying_his_statistic",
+    "get_option_underlying_his_volatility",
+}
 
+
+@pytest.mark.every_mode
 def test_everything_else_is_answered_to_the_sdks_liking(
-    sim: SimulatedOpenD, official: Official
+    sim: SimulatedOpenD, official: Official, mode: Mode
 ) -> None:
     refused = []
     for method, arguments in EVERYTHING:
+        if method in PAGED and not mode.reads_bytes:
+            continue
         outcome, *content = official.call(method, **arguments)
         if outcome != 0:
             refused.append((method, content))

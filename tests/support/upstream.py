@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,10 @@ OLD_PYTHON_SDK = "9.6.5608"
 JAVASCRIPT_SDK = "10.11.7108"
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+_PROTO_JS = """import { createRequire } from "node:module";
+export default createRequire(import.meta.url)("./proto.cjs");
+"""
 
 
 def cache_folder() -> Path:
@@ -54,6 +59,43 @@ def javascript_sdk_archive() -> Path:
             pytest.skip("npm is not installed")
         _fetch(["npm", "pack", "--silent", f"futu-api@{JAVASCRIPT_SDK}"], "*.tgz", archive)
     return archive
+
+
+def javascript_sdk() -> Path:
+    """The folder of the official JavaScript SDK, ready for Node: ``main.js`` and what it needs.
+
+    Its files are ES modules and do not say so, except for ``proto.js``, which is none; here a
+    ``package.json`` says the one, and a module in between bridges the other.
+    """
+    folder = cache_folder() / f"official-javascript-{JAVASCRIPT_SDK}"
+    if not folder.exists():
+        _require_network(folder.name)
+        for program in ("node", "npm"):
+            if shutil.which(program) is None:
+                pytest.skip(f"{program} is not installed")
+        source = unpacked(javascript_sdk_archive())
+        partial = Path(tempfile.mkdtemp(dir=folder.parent))
+        described = json.loads((source / "package.json").read_text("utf-8"))
+        needs = {**described["dependencies"], "ws": "^8"}  # Node below 22 has no WebSocket
+        package = {"private": True, "type": "module", "dependencies": needs}
+        (partial / "package.json").write_text(json.dumps(package), encoding="utf-8")
+        (partial / "proto.js").write_text(_PROTO_JS, encoding="utf-8")
+        shutil.copyfile(source / "proto.js", partial / "proto.cjs")
+        for name in ("main.js", "base.js"):
+            shutil.copyfile(source / name, partial / name)
+        install = ["npm", "install", "--silent", "--no-package-lock", "--ignore-scripts"]
+        install += ["--no-audit", "--no-fund"]
+        subprocess.run(install, cwd=partial, check=True, stdout=subprocess.DEVNULL)
+        _adopt(partial, folder)
+    return folder
+
+
+def node() -> str:
+    """The path of Node."""
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("node is not installed")
+    return found
 
 
 def unpacked(archive: Path) -> Path:

@@ -6,9 +6,10 @@ from math import inf
 from typing import Any
 
 from futukit import codec
-from futukit._native.frame import Envelope, FrameReader
+from futukit._native.frame import Envelope, FrameReader, build_frame
 from futukit.core.events import Event, Ready
 from futukit.core.session import ClientSession, ServerSession
+from futukit.core.session.greeting import ConnectGreeting
 from futukit.core.session.machine import INIT_CONNECT
 from futukit.core.states import State
 from futukit.messages import (
@@ -46,19 +47,36 @@ def frames(data: bytes) -> list[Envelope]:
     return found
 
 
+def receive(
+    session: ClientSession | ServerSession, packets: bytes | list[Envelope], now: float = 0.0
+) -> list[Event]:
+    """Let a session have bytes, or packets, as a channel would bring them."""
+    if not isinstance(packets, bytes):
+        packets = b"".join(
+            build_frame(packet.proto_id, packet.serial, packet.body, packet.body_format)
+            for packet in packets
+        )
+    reader = session.link.reader
+    assert isinstance(reader, FrameReader)
+    reader.feed(packets)
+    return session.receive(now)
+
+
 class Pair:
     """A client and a server session with a wire between them that the test looks at."""
 
     def __init__(self, **options: Any) -> None:
         self.pushed: list[bytes] = []
-        self.client = ClientSession(HELLO, sinks={PUSH: self.pushed.append}, **options)
+        self.client = ClientSession(
+            ConnectGreeting(HELLO), sinks={PUSH: self.pushed.append}, **options
+        )
         self.server = ServerSession(WELCOME, now=0.0, idle_timeout=inf)
 
     def to_server(self, now: float = 0.0) -> list[Event]:
-        return self.server.receive(frames(self.client.take()), now)
+        return receive(self.server, self.client.take(), now)
 
     def to_client(self, now: float = 0.0) -> list[Event]:
-        return self.client.receive(frames(self.server.take()), now)
+        return receive(self.client, self.server.take(), now)
 
     def ready(self) -> Pair:
         self.client.connect(0.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+NATIVE = ("futukit._native.cipher", "futukit._native.frame", "futukit._native.wire")
 
 PRELUDE = """
 import gc, sys
@@ -183,7 +184,7 @@ assert made == [5, 5]
 def test_stubs_agree_with_the_compiled_modules() -> None:
     pytest.importorskip("mypy")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "futukit._native.frame", "futukit._native.wire"],
+        [sys.executable, "-m", "mypy.stubtest", *NATIVE],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from futukit.endpoint import parse_endpoint
 from futukit.errors import UsageError
-from futukit.options import Options, parse_options
+from futukit.options import Options, options_for, parse_options
 
 
 def test_nothing_said_is_the_defaults() -> None:
@@ -24,9 +25,45 @@ def test_the_query_is_text_and_keywords_win() -> None:
     assert parse_options({}, {"keepalive": None}).keepalive is None
 
 
-def test_what_is_supported_may_be_said() -> None:
-    said = {"body": "protobuf", "push_format": "protobuf", "encryption": "none", "rsa_key": None}
+def test_what_is_the_default_may_be_said() -> None:
+    said = {"body": "protobuf", "push_format": None, "encryption": None, "rsa_key": None}
     assert parse_options({}, said) == Options()
+
+
+def test_what_is_left_out_is_settled_by_what_is_said() -> None:
+    def settled(**keywords: Any) -> tuple[str | None, str | None]:
+        options = options_for(parse_endpoint("tcp://localhost"), keywords)
+        return options.encryption, options.push_format
+
+    assert settled() == ("none", "protobuf")
+    assert settled(body="json") == ("none", "json")
+    assert settled(rsa_key="k", push_format="json") == ("aes_cbc", "json")
+    assert settled(rsa_key="k", encryption="none") == ("none", "protobuf")
+
+
+@pytest.mark.parametrize(
+    ("url", "keywords", "reason"),
+    [
+        ("tcp://h", {"encryption": "aes_cbc"}, "needs an rsa_key"),
+        ("tcp://h", {"encryption": "required"}, "needs an rsa_key"),
+        ("tcp://h", {"ws_key": "k"}, "no use for a ws_key"),
+        ("ws://h", {"rsa_key": "k", "encryption": "none"}, "no use for an rsa_key"),
+        ("ws://h", {"body": "json"}, "carries protobuf bodies"),
+        ("ws://h", {"push_format": "json"}, "carries protobuf bodies"),
+        ("wss://h", {"encryption": "required", "rsa_key": "k"}, "no encryption of its own"),
+        ("tcp://h", {"tls_ca": "ca.pem"}, "no TLS and no use for tls_ca"),
+        ("ft+ws://h", {"tls_verify": False}, "no TLS and no use for tls_verify"),
+        ("tcps://h", {"tls_key": "k.pem"}, "needs tls_cert"),
+    ],
+)
+def test_options_that_do_not_fit_together(url: str, keywords: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        options_for(parse_endpoint(url), keywords)
+
+
+def test_keys_do_not_show() -> None:
+    shown = repr(parse_options({}, {"rsa_key": "SECRET", "ws_key": "SECRET"}))
+    assert "SECRET" not in shown
 
 
 @pytest.mark.parametrize(
@@ -49,11 +86,16 @@ def test_what_is_supported_may_be_said() -> None:
         ("client_id", ""),
         ("client_id", 5),
         ("client_id", None),
-        ("body", "json"),
-        ("push_format", "json"),
-        ("encryption", "aes_cbc"),
-        ("encryption", None),
-        ("rsa_key", "key.pem"),
+        ("body", "xml"),
+        ("body", None),
+        ("push_format", 1),
+        ("encryption", "des"),
+        ("rsa_key", 5),
+        ("rsa_key", ""),
+        ("ws_key", b"key"),
+        ("tls_verify", "perhaps"),
+        ("tls_ca", 5),
+        ("trace", "yes"),
         ("nonsense", 1),
     ],
 )
@@ -69,9 +111,10 @@ def test_an_unknown_option_names_the_known_ones() -> None:
 
 
 def test_a_key_is_never_repeated() -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_options({"rsa_key": "-----BEGIN RSA"}, {})
-    assert "BEGIN" not in str(caught.value)
+    for name in ("rsa_key", "ws_key"):
+        with pytest.raises(UsageError) as caught:
+            parse_options({}, {name: [b"-----BEGIN RSA"]})
+        assert "BEGIN" not in str(caught.value)
 
 
 def test_the_waits_between_tries_are_in_order() -> None:

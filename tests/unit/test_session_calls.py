@@ -37,6 +37,7 @@ from tests.unit.sessions import (
     USER_INFO,
     Pair,
     order,
+    receive,
     welcome_packet,
 )
 
@@ -171,8 +172,10 @@ def test_pushes_go_to_their_sink_or_are_counted() -> None:
 def test_a_push_may_carry_the_serial_of_a_call() -> None:
     pair = Pair().ready()
     call = pair.client.request(USER_INFO, ASK, 0.0)
-    events = pair.client.receive(
-        [Envelope(3013, call.serial, 0, b""), Envelope(USER_INFO, call.serial, 0, b"")], 0.0
+    events = receive(
+        pair.client,
+        [Envelope(3013, call.serial, 0, b""), Envelope(USER_INFO, call.serial, 0, b"")],
+        0.0,
     )
     assert events == [Answered(call, b"")]
 
@@ -187,8 +190,8 @@ def test_a_sink_may_end_the_session() -> None:
 
     client._all_sinks = {PUSH: sink}
     client.connect(0.0)
-    client.receive([welcome_packet()], 0.0)
-    client.receive([Envelope(PUSH, 1, 0, b"1"), Envelope(PUSH, 2, 0, b"2")], 0.0)
+    receive(client, [welcome_packet()], 0.0)
+    receive(client, [Envelope(PUSH, 1, 0, b"1"), Envelope(PUSH, 2, 0, b"2")], 0.0)
     assert taken == [b"1"]
 
 

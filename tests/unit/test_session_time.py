@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import inf
 
 import pytest
@@ -10,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from futukit import codec
-from futukit._native.frame import Envelope, FrameReader, build_frame
+from futukit._native.frame import Envelope, build_frame
 from futukit.core.events import Event, Lost
 from futukit.core.session import ClientSession, ServerSession
+from futukit.core.session.greeting import ConnectGreeting
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE, Session
 from futukit.core.states import State
 from futukit.errors import (
     BadMagic,
+    UnexpectedPacket,
 )
 from futukit.messages import (
     init_connect,
@@ -35,6 +36,7 @@ from tests.unit.sessions import (
     Pair,
     client_in,
     frames,
+    receive,
     server_in,
 )
 
@@ -48,7 +50,7 @@ def test_keep_alive_goes_out_at_four_fifths_of_the_interval() -> None:
         assert envelope.proto_id == KEEP_ALIVE
         sent = codec.decode(keep_alive.Request, envelope.body)
         assert sent.c2s.time == 1_700_000_000 + int(beat)
-        pair.server.receive([envelope], beat)
+        receive(pair.server, [envelope], beat)
         pair.to_client(beat)
     assert (pair.client.late_replies, pair.client.stray_packets) == (0, 0)
 
@@ -98,12 +100,12 @@ def test_an_owner_that_does_not_read_does_not_blame_the_peer() -> None:
 
 def test_a_server_answers_keep_alive_and_drops_a_silent_client() -> None:
     server = ServerSession(WELCOME, now=0.0, epoch=100.0)
-    client = ClientSession(HELLO)
+    client = ClientSession(ConnectGreeting(HELLO))
     client.connect(0.0)
-    server.receive(frames(client.take()), 1.0)
-    client.receive(frames(server.take()), 1.0)
+    receive(server, client.take(), 1.0)
+    receive(client, server.take(), 1.0)
     client.tick(9.0)
-    assert server.receive(frames(client.take()), 9.0) == []
+    assert receive(server, client.take(), 9.0) == []
     [answer] = frames(server.take())
     s2c = codec.decode(keep_alive.Response, answer.body).s2c
     assert s2c is not None
@@ -127,9 +129,7 @@ def test_a_server_drops_a_client_that_never_introduces_itself() -> None:
 
 def test_a_fault_of_the_stream_ends_the_session_after_what_was_whole() -> None:
     pair = Pair().ready()
-    reader = FrameReader()
-    reader.feed(build_frame(PUSH, 1, b"good") + b"\0" * 44)
-    [lost] = pair.client.receive(reader, 0.0)
+    [lost] = receive(pair.client, build_frame(PUSH, 1, b"good") + b"\0" * 44)
     assert isinstance(lost, Lost)
     assert isinstance(lost.error, BadMagic)
     assert pair.pushed == [b"good"]
@@ -137,13 +137,9 @@ def test_a_fault_of_the_stream_ends_the_session_after_what_was_whole() -> None:
 
 def test_a_server_does_not_read_on_after_a_breach() -> None:
     server = ServerSession(WELCOME, now=0.0)
-
-    def envelopes() -> Iterator[Envelope]:
-        yield Envelope(USER_INFO, 1, 0, b"")
-        raise AssertionError("read on")
-
-    [lost] = server.receive(envelopes(), 0.0)
+    [lost] = receive(server, build_frame(USER_INFO, 1, b"") + b"garbage")
     assert isinstance(lost, Lost)
+    assert isinstance(lost.error, UnexpectedPacket)
 
 
 @pytest.mark.parametrize("ret_type", [-1, -500])
@@ -174,13 +170,13 @@ def test_no_packets_make_a_client_raise(packets: list[Envelope], state: State) -
     session = client_in(state)
     if state is State.READY:
         session.request(USER_INFO, ASK, 0.0)
-    check_events(session, session.receive(packets, 0.0))
+    check_events(session, receive(session, packets, 0.0))
 
 
 @given(st.lists(envelopes, max_size=12), st.sampled_from(SERVER_STATES))
 def test_no_packets_make_a_server_raise(packets: list[Envelope], state: State) -> None:
     session = server_in(state)
-    check_events(session, session.receive(packets, 0.0))
+    check_events(session, receive(session, packets, 0.0))
 
 
 def check_events(session: Session, events: list[Event]) -> None:

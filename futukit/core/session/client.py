@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
-import msgspec
-
 from futukit import codec
-from futukit._native.frame import Envelope, FrameReader
+from futukit._native.frame import Envelope
 from futukit.core.events import Answered, Call, ConnectionInfo, Event, Failed, Lost, Ready
-from futukit.core.packing import Packer
+from futukit.core.links import Link, Sink
+from futukit.core.links.frames import FrameLink
+from futukit.core.links.refused import Refused
 from futukit.core.requests import request_kind
+from futukit.core.session.greeting import Greeting
 from futukit.core.session.machine import (
-    FRAMES,
-    INIT_CONNECT,
     KEEP_ALIVE,
     LAST_SERIAL,
     SILENT_INTERVALS,
+    Observer,
     Session,
 )
 from futukit.core.states import Role, State, Step
@@ -26,26 +26,26 @@ from futukit.errors import (
     ClientClosed,
     ConnectError,
     ConnectionLost,
-    DecodeError,
     FutukitError,
     HandshakeError,
     RemoteProtocolError,
     RequestTimeout,
     ServerError,
+    UnexpectedPacket,
     UsageError,
+    server_error,
 )
-from futukit.messages import init_connect, keep_alive, registry
+from futukit.messages import keep_alive, registry
 
-__all__ = ["ClientSession", "Sink"]
+__all__ = ["ClientSession"]
 
 BEAT: Final = 0.8
 """KeepAlive goes out at this part of the interval that OpenD names."""
 
-_DEFAULT_INTERVAL: Final = 10.0
 _ABANDONED_KEPT: Final = 4096
 
-Sink = Callable[[bytes], None]
-"""Takes the body of a push. It must not raise."""
+_RET_TYPES: Final = {1: -100, 2: -100, 3: -200}
+"""The errors of the script dialect (timeout, OpenD's timeout, disconnected) as retTypes."""
 
 _NO_SINKS: Final[dict[int, Sink]] = {}
 
@@ -58,9 +58,10 @@ _GOT_REPLY: Final = Step.GOT_REPLY
 class ClientSession(Session):
     """The client's side of one connection.
 
-    ``hello`` is sent as InitConnect. ``restore`` are requests (id, message) to repeat before the
-    session counts as ready. ``sinks`` maps push ids to takers of their bodies; it is the
-    owner's and may change at any time. ``keepalive`` overrides 4/5 of OpenD's interval.
+    ``greeting`` is how it begins. ``restore`` are requests (id, message) to repeat before the
+    session counts as ready. ``sinks`` maps push ids to takers of their protobuf bodies,
+    ``json_sinks`` to those of JSON bodies; they are the owner's and may change at any time.
+    ``keepalive`` overrides 4/5 of OpenD's interval.
 
     Counters: ``late_replies`` answered a call that had timed out or was cancelled,
     ``stray_packets`` matched nothing, ``unclaimed_pushes`` had no sink. All were dropped.
@@ -70,23 +71,27 @@ class ClientSession(Session):
 
     def __init__(
         self,
-        hello: init_connect.C2S,
+        greeting: Greeting,
         *,
+        link: Link | None = None,
+        body_format: int = 0,
         epoch: float = 0.0,
         request_timeout: float = 12.0,
         connect_timeout: float = 10.0,
         keepalive: float | None = None,
         restore: Sequence[tuple[int, Any]] = (),
         sinks: dict[int, Sink] = _NO_SINKS,
-        packer: Packer = FRAMES,
+        json_sinks: Mapping[int, Sink] = _NO_SINKS,
+        observer: Observer | None = None,
     ) -> None:
-        super().__init__(epoch, packer)
+        super().__init__(epoch, link or FrameLink(), observer)
         self.info: ConnectionInfo | None = None
         self.late_replies = 0
         self.stray_packets = 0
         self.unclaimed_pushes = 0
         self.calls: dict[int, Call] = {}
-        self._hello = hello
+        self._greeting = greeting
+        self._body_format = body_format
         self._request_timeout = request_timeout
         self._connect_timeout = connect_timeout
         self._keepalive = keepalive
@@ -94,8 +99,8 @@ class ClientSession(Session):
         self._own: dict[int, Call] = {}
         self._unrestored: list[ServerError] = []
         self._all_sinks = sinks
+        self._json_sinks = json_sinks
         self._sinks = _NO_SINKS
-        self._reader: FrameReader | None = None
         self._abandoned: dict[int, int] = {}
         self._serial = 0
         self._init_serial = 0
@@ -107,11 +112,12 @@ class ClientSession(Session):
     # What the owner asks for.
 
     def connect(self, now: float) -> None:
-        """Send InitConnect; an answer is due within the connect timeout."""
+        """Introduce ourselves; an answer is due within the connect timeout."""
         self._step(Step.SEND_INIT)
         self._init_serial = self._next_serial()
-        request = init_connect.Request(c2s=self._hello)
-        self._out.append(self._packer.message(INIT_CONNECT, self._init_serial, request))
+        self.link.start()
+        request = self._greeting.begin(self.link)
+        self._pack(self._greeting.proto_id, self._init_serial, request, self._body_format)
         self.next_deadline = now + self._connect_timeout
 
     def request(
@@ -156,36 +162,42 @@ class ClientSession(Session):
 
     # What arrives.
 
-    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]:
-        """Take all envelopes that are there; pushes go straight to their sinks.
+    def receive(self, now: float) -> list[Event]:
+        """Take all packets that the link's reader has; pushes go straight to their sinks.
 
         A breach of the protocol, a fault of the stream included, ends the session.
         """
         self._heard = now
         events: list[Event] = []
         try:
-            for envelope in self._unrouted(envelopes):
-                self._take_envelope(envelope, now, events)
+            for packet in self._unrouted():
+                if isinstance(packet, Refused):
+                    self._take_refusal(packet, events)
+                else:
+                    self._take_envelope(packet, now, events)
                 if self.state is _CLOSED:
                     break
-        except RemoteProtocolError as error:
+        except (RemoteProtocolError, ConnectionLost) as error:
             events += self._end(error)
         return events
 
-    def _unrouted(self, envelopes: Iterable[Envelope]) -> Iterator[Envelope]:
-        """What is no push for a sink; a sink may close this session."""
-        if isinstance(envelopes, FrameReader):
-            # The hot path: the reader itself gives pushes to their sinks. Cleared, it has no more.
-            self._reader = envelopes
-            while (envelope := envelopes.route(self._sinks)) is not None:
-                yield envelope
+    def _unrouted(self) -> Iterator[Envelope | Refused]:
+        """What is no push for a sink. A sink may close this session, which clears the reader."""
+        reader = self.link.reader
+        if self._observer is None:
+            # The hot path: the reader itself gives pushes to their sinks.
+            while (packet := reader.route(self._sinks)) is not None:
+                yield packet
             return
-        for envelope in envelopes:
-            sink = self._sinks.get(envelope.proto_id)
-            if sink is None:
-                yield envelope
+        while (packet := reader.route(_NO_SINKS)) is not None:
+            sink = None
+            if isinstance(packet, Envelope):
+                self._observer("received", packet)
+                sink = self._sinks.get(packet.proto_id) if packet.body_format == 0 else None
+            if sink is None or isinstance(packet, Refused):
+                yield packet
             else:
-                sink(envelope.body)
+                sink(packet.body)
             if self.state is _CLOSED:
                 return
 
@@ -201,14 +213,18 @@ class ClientSession(Session):
             self._step(_GOT_REPLY, envelope)
             self._check_format(envelope)
             self._take_own(self._own.pop(serial), envelope.body, events)
-        elif proto_id == INIT_CONNECT:
+        elif proto_id == self._greeting.proto_id:
             self._step(Step.GOT_INIT, envelope)
             self._check_format(envelope)
             self._greeted(envelope, now)
             self._restore_all(now, events)
         elif proto_id in registry.PUSH_IDS:
             self._step(Step.GOT_PUSH, envelope)
-            self.unclaimed_pushes += 1
+            sink = self._json_sinks.get(proto_id) if envelope.body_format else None
+            if sink is None:
+                self.unclaimed_pushes += 1
+            else:
+                sink(envelope.body)
         else:
             self._step(Step.GOT_STRAY, envelope)
             if self._abandoned.get(serial) == proto_id:
@@ -217,29 +233,35 @@ class ClientSession(Session):
             else:
                 self.stray_packets += 1
 
+    def _take_refusal(self, refused: Refused, events: list[Event]) -> None:
+        """A packet that is an error instead of an answer (script dialect)."""
+        call = self.calls.get(refused.serial)
+        if refused.serial == self._init_serial and self.state is State.GREETING:
+            raise HandshakeError(f"the login was refused: {refused.text or refused.error}")
+        if call is None or call.proto_id != refused.proto_id:
+            self.stray_packets += 1
+            return
+        del self.calls[refused.serial]
+        ret_type = _RET_TYPES.get(refused.error, -1)
+        error = server_error(
+            ret_type, refused.text, refused.error, refused.proto_id, refused.serial
+        )
+        events.append(Failed(call, error))
+
+    def _check_format(self, envelope: Envelope) -> None:
+        if envelope.body_format != self._body_format:
+            raise UnexpectedPacket(
+                f"body format {envelope.body_format} is not in use here",
+                envelope.proto_id,
+                envelope.serial,
+            )
+
     def _greeted(self, envelope: Envelope, now: float) -> None:
         if envelope.serial != self._init_serial:
-            raise HandshakeError(f"InitConnect answered under serial {envelope.serial}")
-        try:
-            response = codec.decode(init_connect.Response, envelope.body)
-        except DecodeError as error:
-            raise HandshakeError(f"InitConnect answered with nonsense: {error}") from error
-        s2c = response.s2c
-        if response.ret_type or s2c is None:
-            ret_type = int(response.ret_type)
-            reason = f"InitConnect refused: {response.ret_msg or 'no reason given'}"
-            raise HandshakeError(f"{reason} (retType {ret_type})", ret_type, response.err_code)
-        interval = s2c.keep_alive_interval if s2c.keep_alive_interval > 0 else _DEFAULT_INTERVAL
-        self.info = ConnectionInfo(
-            connection_id=s2c.conn_id,
-            login_user_id=s2c.login_user_id,
-            server_version=s2c.server_ver,
-            keep_alive_interval=interval,
-            conn_aes_key=s2c.conn_aes_key,
-            aes_cbc_iv=s2c.aes_cbc_iv,
-        )
+            raise HandshakeError(f"the login was answered under serial {envelope.serial}")
+        info = self.info = self._greeting.accept(envelope, self.link)
         self._sinks = self._all_sinks
-        self._beat = self._keepalive or interval * BEAT
+        self._beat = self._keepalive or info.keep_alive_interval * BEAT
         self._silence = self._beat * SILENT_INTERVALS / BEAT
         self._beat_due = now + self._beat
         self._schedule()
@@ -258,7 +280,7 @@ class ClientSession(Session):
         if call.proto_id == KEEP_ALIVE:
             return
         try:
-            request_kind(call.proto_id).result(body, call.serial)
+            request_kind(call.proto_id).result(body, call.serial, self._body_format)
         except ServerError as error:
             self._unrestored.append(error)
         self._finish_restoring(events)
@@ -304,14 +326,18 @@ class ClientSession(Session):
         return events
 
     def _send_beat(self, now: float) -> None:
+        self._beat_due = now + self._beat
+        ping = self.link.ping()
+        if ping is not None:
+            self._out.append(ping)
+            return
         for call in [call for call in self._own.values() if call.proto_id == KEEP_ALIVE]:
             self._abandon(self._own.pop(call.serial))
         serial = self._next_serial()
         request = keep_alive.Request(c2s=keep_alive.C2S(time=int(self._epoch + now)))
-        self._out.append(self._packer.message(KEEP_ALIVE, serial, request))
+        self._pack(KEEP_ALIVE, serial, request, self._body_format)
         # No deadline of its own: a peer without an answer for us is found by its silence.
         self._own[serial] = Call(KEEP_ALIVE, serial, False, inf, inf)
-        self._beat_due = now + self._beat
 
     def _schedule(self) -> None:
         waiting = [call.deadline for call in (*self.calls.values(), *self._own.values())]
@@ -331,15 +357,13 @@ class ClientSession(Session):
         if isinstance(message, bytes):
             if len(message) > codec.MAX_BODY_BYTES:
                 raise UsageError(f"a body has at most {codec.MAX_BODY_BYTES} bytes")
-            data = self._packer.body(proto_id, serial, message)
         else:
             info = self.info
             ids = (info.connection_id, info.login_user_id) if info else (0, 0)
-            whole = kind.complete(message, serial, *ids)
-            data = self._packer.message(proto_id, serial, whole)
+            message = kind.complete(message, serial, *ids)
+        self._pack(proto_id, serial, message, self._body_format)
         call = Call(proto_id, serial, kind.is_order, now + timeout, timeout, waiter)
         self.calls[serial] = call
-        self._out.append(data)
         if call.deadline < self.next_deadline:
             self.next_deadline = call.deadline
         return call
@@ -363,17 +387,17 @@ class ClientSession(Session):
             return []
         self._step(Step.END)
         self._sinks = _NO_SINKS
-        if self._reader is not None:
-            self._reader.clear()
+        self.link.reader.clear()
         self.next_deadline = inf
         events: list[Event] = [Failed(call, _ended(call, error)) for call in self.calls.values()]
         self.calls.clear()
         self._own.clear()
-        if self.info is not None:  # the keys die with the connection
-            self.info = msgspec.structs.replace(self.info, conn_aes_key="", aes_cbc_iv=None)
-        if error is not None:
+        if error is None:
+            self._out.append(self.link.finish())
+        else:
             self._out.clear()
             events.append(Lost(error))
+        self.link.sealer = self.link.opener = None  # the keys die with the connection
         return events
 
 

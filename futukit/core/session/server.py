@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from hmac import compare_digest
 from math import inf
 from typing import Any
+
+import msgspec
 
 from futukit import codec
 from futukit._native.frame import Envelope
 from futukit.core.events import Event, Introduced, Lost, Request
-from futukit.core.packing import Packer
+from futukit.core.links import Link
+from futukit.core.links.frames import FrameLink
+from futukit.core.secrecy import ServerSecrecy
+from futukit.core.session.greeting import hashed_key
 from futukit.core.session.machine import (
-    FRAMES,
     INIT_CONNECT,
+    INIT_WEB_SOCKET,
     KEEP_ALIVE,
     LAST_SERIAL,
     SILENT_INTERVALS,
+    Observer,
     Session,
 )
 from futukit.core.states import Role, State, Step
@@ -26,8 +32,8 @@ from futukit.errors import (
     HandshakeError,
     RemoteProtocolError,
 )
-from futukit.messages import init_connect, keep_alive
-from futukit.messages.common import RetType
+from futukit.messages import init_connect, init_web_socket, keep_alive
+from futukit.messages.common import ProtoFmt, RetType
 
 __all__ = ["ServerSession"]
 
@@ -36,9 +42,11 @@ class ServerSession(Session):
     """The server's side of one connection.
 
     ``welcome`` is the answer to InitConnect (its ``keep_alive_interval`` in seconds); with
-    ``refusal`` (a text) the client is refused instead. KeepAlive is answered here. A client
-    that sends nothing for ``idle_timeout`` seconds is dead; None is 3.3 intervals, ``inf``
-    never (for peers that send no KeepAlive).
+    ``refusal`` (a text) the client is refused instead. ``web_socket_key`` is what the login of
+    the script dialect must carry. ``aes_cbc_iv`` is used where AES_CBC is granted,
+    ``push_format`` where the client asks for none. KeepAlive is answered here. A client that
+    sends nothing for ``idle_timeout`` seconds is dead; None is 3.3 intervals, ``inf`` never;
+    the script dialect knows no KeepAlive, so there it is always never.
     """
 
     role = Role.SERVER
@@ -51,27 +59,50 @@ class ServerSession(Session):
         epoch: float = 0.0,
         idle_timeout: float | None = None,
         refusal: str | None = None,
-        packer: Packer = FRAMES,
+        link: Link | None = None,
+        secrecy: ServerSecrecy | None = None,
+        aes_cbc_iv: str = "",
+        web_socket_key: str | None = None,
+        push_format: int = 0,
+        observer: Observer | None = None,
     ) -> None:
-        super().__init__(epoch, packer)
+        super().__init__(epoch, link or FrameLink(server=True), observer)
         self.welcome = welcome
         self.hello: init_connect.C2S | None = None
+        self.encryption = "none"
+        self.push_format = push_format
+        self._secrecy = secrecy or ServerSecrecy()
+        self._aes_cbc_iv = aes_cbc_iv
+        self._web_socket_key = hashed_key(web_socket_key)
         self._refusal = refusal
         interval = welcome.keep_alive_interval
         self._idle = interval * SILENT_INTERVALS if idle_timeout is None else idle_timeout
         self._heard = now
         self._push_serial = 0
         self.next_deadline = now + self._idle
+        self._secrecy.begin(self.link)
 
-    def receive(self, envelopes: Iterable[Envelope], now: float) -> list[Event]:
-        """Take all envelopes that are there; a breach of the protocol ends the session."""
+    def receive(self, now: float) -> list[Event]:
+        """Take all packets that the link's reader has; a breach ends the session."""
         self._heard = now
         events: list[Event] = []
         try:
-            for envelope in envelopes:
-                self._take_envelope(envelope, now, events)
+            for envelope in self.link.reader:
+                events += self.receive_one(envelope, now)
                 if self.state is State.CLOSED:
                     break
+        except (RemoteProtocolError, ConnectionLost) as error:
+            events += self.lose(error)
+        return events
+
+    def receive_one(self, envelope: Envelope, now: float) -> list[Event]:
+        """Take one packet, for an owner that reads the link itself."""
+        self._heard = now
+        if self._observer is not None:
+            self._observer("received", envelope)
+        events: list[Event] = []
+        try:
+            self._take_envelope(envelope, now, events)
         except RemoteProtocolError as error:
             events += self.lose(error)
         return events
@@ -79,43 +110,85 @@ class ServerSession(Session):
     def _take_envelope(self, envelope: Envelope, now: float, events: list[Event]) -> None:
         if envelope.proto_id == INIT_CONNECT:
             self._step(Step.GOT_INIT, envelope)
-            self._check_format(envelope)
             self._greet(envelope, events)
-            return
-        self._step(Step.GOT_REQUEST, envelope)
-        self._check_format(envelope)
-        if envelope.proto_id == KEEP_ALIVE:
-            s2c = keep_alive.S2C(time=int(self._epoch + now))
-            self.reply(envelope, keep_alive.Response(ret_type=RetType.SUCCEED, s2c=s2c))
+        elif envelope.proto_id == INIT_WEB_SOCKET and self.link.scripted:
+            self._step(Step.GOT_INIT, envelope)
+            self._greet_script(envelope, now, events)
         else:
-            events.append(Request(envelope))
+            self._step(Step.GOT_REQUEST, envelope)
+            if envelope.proto_id == KEEP_ALIVE:
+                s2c = keep_alive.S2C(time=int(self._epoch + now))
+                self.reply(envelope, keep_alive.Response(ret_type=RetType.SUCCEED, s2c=s2c))
+            else:
+                events.append(Request(envelope))
 
     def _greet(self, envelope: Envelope, events: list[Event]) -> None:
-        if self._refusal is not None:
-            self._send_failure(envelope, self._refusal, RetType.FAILED)
-            events += self._end(HandshakeError(f"refused: {self._refusal}", int(RetType.FAILED)))
-            return
         try:
-            request = codec.decode(init_connect.Request, envelope.body)
+            request = codec.decode_body(init_connect.Request, envelope.body, envelope.body_format)
         except DecodeError as error:
             self._send_failure(envelope, "InitConnect cannot be read", RetType.INVALID)
             events += self._end(HandshakeError(f"InitConnect is nonsense: {error}"))
             return
+        hello = request.c2s
+        self.encryption = self._secrecy.grant(self.link, hello)
+        if self._refusal is not None:
+            self._send_failure(envelope, self._refusal, RetType.FAILED)
+            events += self._end(HandshakeError(f"refused: {self._refusal}", int(RetType.FAILED)))
+            return
+        if self.encryption == "aes_cbc":
+            self.welcome = msgspec.structs.replace(self.welcome, aes_cbc_iv=self._aes_cbc_iv)
+        if hello.push_proto_fmt is not None:
+            self.push_format = 1 if hello.push_proto_fmt == ProtoFmt.JSON else 0
         response = init_connect.Response(ret_type=RetType.SUCCEED, s2c=self.welcome)
         self._step(Step.SEND_WELCOME)
-        self._out.append(self._packer.message(INIT_CONNECT, envelope.serial, response))
-        self.hello = request.c2s
-        events.append(Introduced(request.c2s))
+        self._pack(INIT_CONNECT, envelope.serial, response, envelope.body_format)
+        self._secrecy.settle(self.link, self.encryption, self.welcome)
+        self.hello = hello
+        events.append(Introduced(hello))
+
+    def _greet_script(self, envelope: Envelope, now: float, events: list[Event]) -> None:
+        refusal = self._refusal
+        hello = init_web_socket.C2S()
+        try:
+            request = codec.decode(init_web_socket.Request, envelope.body)
+            hello = request.c2s or hello
+        except DecodeError:
+            refusal = "InitWebSocket cannot be read"
+        if refusal is None and not compare_digest(
+            (hello.websocket_key or "").encode(), self._web_socket_key.encode()
+        ):
+            refusal = "wrong WebSocket key"
+        if refusal is not None:
+            self._out.append(
+                self.link.failure(envelope.proto_id, envelope.serial, int(RetType.FAILED), refusal)
+            )
+            self._out.append(self.link.finish())
+            events += self._end(HandshakeError(f"refused: {refusal}", int(RetType.FAILED)))
+            return
+        s2c = init_web_socket.S2C(server_time=int(self._epoch + now), conn_id=self.welcome.conn_id)
+        response = init_web_socket.Response(ret_type=RetType.SUCCEED, s2c=s2c)
+        self._step(Step.SEND_WELCOME)
+        self._pack(INIT_WEB_SOCKET, envelope.serial, response, 0)
+        self._idle = inf
+        self.next_deadline = inf
+        self.push_format = 0
+        self.hello = init_connect.C2S(
+            client_ver=0,
+            client_id=hello.client_id or "",
+            recv_notify=True,
+            programming_language=hello.programming_language,
+        )
+        events.append(Introduced(self.hello))
 
     def reply(self, request: Envelope, message: Any) -> None:
         """Answer a request with a Response message."""
         self._step(Step.SEND_REPLY)
-        self._out.append(self._packer.message(request.proto_id, request.serial, message))
+        self._pack(request.proto_id, request.serial, message, request.body_format)
 
     def reply_body(self, request: Envelope, body: bytes) -> None:
-        """Answer a request with the plain bytes of a Response."""
+        """Answer a request with the plain bytes of a Response, in the request's body format."""
         self._step(Step.SEND_REPLY)
-        self._out.append(self._packer.body(request.proto_id, request.serial, body))
+        self._pack(request.proto_id, request.serial, body, request.body_format)
 
     def refuse(
         self, request: Envelope, ret_msg: str, ret_type: int = -1, err_code: int | None = None
@@ -127,12 +200,12 @@ class ServerSession(Session):
     def push(self, proto_id: int, message: Any) -> None:
         """Send a push."""
         self._step(Step.SEND_PUSH)
-        self._out.append(self._packer.message(proto_id, self._next_push_serial(), message))
+        self._pack(proto_id, self._next_push_serial(), message, self.push_format)
 
     def push_body(self, proto_id: int, body: bytes) -> None:
-        """Send a push whose body was encoded before, for many connections at once."""
+        """Send a push whose body was encoded before, in this session's ``push_format``."""
         self._step(Step.SEND_PUSH)
-        self._out.append(self._packer.body(proto_id, self._next_push_serial(), body))
+        self._pack(proto_id, self._next_push_serial(), body, self.push_format)
 
     def tick(self, now: float) -> list[Event]:
         """Look whether the client has fallen silent."""
@@ -156,6 +229,9 @@ class ServerSession(Session):
             return []
         self._step(Step.END)
         self.next_deadline = inf
+        if error is None:
+            self._out.append(self.link.finish())
+        self.link.sealer = self.link.opener = None  # the keys die with the connection
         return [] if error is None else [Lost(error)]
 
     def _send_failure(
@@ -165,7 +241,7 @@ class ServerSession(Session):
         failure = init_connect.Response(
             ret_type=RetType(ret_type), ret_msg=ret_msg, err_code=err_code
         )
-        self._out.append(self._packer.message(request.proto_id, request.serial, failure))
+        self._pack(request.proto_id, request.serial, failure, request.body_format)
 
     def _next_push_serial(self) -> int:
         self._push_serial = self._push_serial + 1 if self._push_serial < LAST_SERIAL else 1

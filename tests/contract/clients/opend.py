@@ -12,13 +12,14 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from math import inf
 from typing import Any
 
 from futukit import codec
-from futukit._native.frame import Envelope, FrameReader
-from futukit.core.events import Introduced, Lost, Request
+from futukit._native.frame import Envelope
+from futukit.core.events import Event, Introduced, Lost, Request
+from futukit.core.links.frames import FrameLink
 from futukit.core.requests import request_kind
 from futukit.core.session import ServerSession
 from futukit.core.session.machine import KEEP_ALIVE
@@ -44,7 +45,11 @@ class Connection:
         self.ended = threading.Event()
         self.answers_keep_alive = True
         self.keep_alive_came = threading.Semaphore(0)
-        self.session = ServerSession(opend.welcome(number), now=time.monotonic(), idle_timeout=inf)
+        link = FrameLink(server=True)
+        self.reader = link.reader
+        self.session = ServerSession(
+            opend.welcome(number), now=time.monotonic(), idle_timeout=inf, link=link
+        )
 
     def serve(self) -> None:
         try:
@@ -54,7 +59,6 @@ class Connection:
             self.ended.set()
 
     def _serve(self) -> None:
-        reader = FrameReader()
         while True:
             try:
                 data = self.sock.recv(65536)
@@ -62,9 +66,9 @@ class Connection:
                 return
             if not data:
                 return
-            reader.feed(data)
             with self.lock:
-                events = self.session.receive(self._heard(reader), time.monotonic())
+                self.reader.feed(data)
+                events = self._hear()
             self.write()
             for event in events:
                 if isinstance(event, Introduced):
@@ -75,13 +79,15 @@ class Connection:
                     self.cut()
                     return
 
-    def _heard(self, reader: Iterable[Envelope]) -> Iterator[Envelope]:
-        for envelope in reader:
+    def _hear(self) -> list[Event]:
+        events: list[Event] = []
+        for envelope in self.reader:
             if envelope.proto_id == KEEP_ALIVE:
                 self.keep_alive_came.release()
                 if not self.answers_keep_alive:
                     continue
-            yield envelope
+            events += self.session.receive_one(envelope, time.monotonic())
+        return events
 
     def take(self, envelope: Envelope) -> None:
         self.requests.append(envelope)
@@ -235,17 +241,18 @@ def say(data: bytes, close: bool = True) -> Script:
 
 def refuse_connection(sock: socket.socket) -> None:
     """A connection whose InitConnect is refused."""
+    link = FrameLink(server=True)
     session = ServerSession(
         init_connect.S2C(
             server_ver=1, login_user_id=1, conn_id=1, conn_aes_key="", keep_alive_interval=10
         ),
         now=time.monotonic(),
         refusal="the house is full",
+        link=link,
     )
-    reader = FrameReader()
     try:
-        reader.feed(sock.recv(65536))
-        session.receive(reader, time.monotonic())
+        link.reader.feed(sock.recv(65536))
+        session.receive(time.monotonic())
         sock.sendall(session.take())
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:

@@ -117,8 +117,9 @@ def test_a_silent_opend_is_given_up_after_the_connect_timeout(
     [
         {"encryption": "aes_cbc"},
         {"rsa_key": "key.pem"},
-        {"body": "json"},
-        {"push_format": "json"},
+        {"body": "xml"},
+        {"push_format": "xml"},
+        {"ws_key": "key"},
         {"no_such_option": 1},
         {"request_timeout": 0},
     ],
