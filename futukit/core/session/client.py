@@ -17,6 +17,7 @@ from futukit.core.session.greeting import Greeting
 from futukit.core.session.machine import (
     KEEP_ALIVE,
     LAST_SERIAL,
+    OPEND_LOST,
     SILENT_INTERVALS,
     Observer,
     Session,
@@ -225,6 +226,8 @@ class ClientSession(Session):
                 self.unclaimed_pushes += 1
             else:
                 sink(envelope.body)
+        elif proto_id == OPEND_LOST and self.link.scripted:
+            raise ConnectionLost("the WebSocket server has lost its OpenD")
         else:
             self._step(Step.GOT_STRAY, envelope)
             if self._abandoned.get(serial) == proto_id:
@@ -387,15 +390,16 @@ class ClientSession(Session):
             return []
         self._step(Step.END)
         self._sinks = _NO_SINKS
+        if error is None:
+            self._out.append(self.link.finish())
+        else:
+            self._out.clear()
         self.link.reader.clear()
         self.next_deadline = inf
         events: list[Event] = [Failed(call, _ended(call, error)) for call in self.calls.values()]
         self.calls.clear()
         self._own.clear()
-        if error is None:
-            self._out.append(self.link.finish())
-        else:
-            self._out.clear()
+        if error is not None:
             events.append(Lost(error))
         self.link.sealer = self.link.opener = None  # the keys die with the connection
         return events

@@ -18,12 +18,16 @@ __all__ = [
     "INIT_WEB_SOCKET",
     "KEEP_ALIVE",
     "LAST_SERIAL",
+    "OPEND_LOST",
     "SILENT_INTERVALS",
     "Observer",
     "Session",
 ]
 
 INIT_WEB_SOCKET: Final = 1
+OPEND_LOST: Final = 2
+"""A push of the script dialect: the WebSocket server has lost the OpenD behind it."""
+
 INIT_CONNECT: Final = 1001
 KEEP_ALIVE: Final = 1004
 
