@@ -93,6 +93,9 @@ class Endpoint(NamedTuple):
     port: int
     query: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"Endpoint({self})"  # without the query, where keys may stand
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
@@ -109,27 +112,29 @@ def parse_endpoint(url: str) -> Endpoint:
         # Never echo the URL here: what stands before the @ may be a password.
         raise UsageError("a URL with a user name is not supported")
     known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    shown = repr(url.partition("?")[0])  # what stands behind may be a key
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise UsageError(f"{url!r} is not a URL: {error}") from error
+        raise UsageError(f"{shown} is not a URL: {error}") from error
     if parts.scheme not in SCHEMES:
-        raise UsageError(f"unknown scheme {parts.scheme!r} in {url!r}; known are {known}")
+        raise UsageError(f"unknown scheme {parts.scheme!r} in {shown}; known are {known}")
     if not host:
-        raise UsageError(f"{url!r} names no host")
+        raise UsageError(f"{shown} names no host")
     if port == 0:
-        raise UsageError(f"port 0 in {url!r} is not a port to connect to")
+        raise UsageError(f"port 0 in {shown} is not a port to connect to")
     if parts.path not in ("", "/") or parts.fragment:
-        raise UsageError(f"{url!r} has a path or fragment, which {parts.scheme} has no use for")
+        raise UsageError(f"{shown} has a path or fragment, which {parts.scheme} has no use for")
     return Endpoint(parts.scheme, host, port or SCHEMES[parts.scheme].port, _query(parts.query))
 
 
 def _query(text: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
-    except ValueError as error:
-        raise UsageError(f"bad options in the URL: {error}") from error
+    except ValueError:
+        # Without its cause: what it complains about may be a key.
+        raise UsageError("bad options in the URL: each is name=value, with & between") from None
     options = dict(pairs)
     if len(options) != len(pairs):
         raise UsageError("an option stands twice in the URL")

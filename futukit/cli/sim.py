@@ -119,8 +119,8 @@ async def _serve(settings: Settings, host: str, ports: Ports, control: int | Non
         _on_signals(running)
         ready: dict[str, object] = {"event": "ready"}
         ready |= {name: port for name, port in running.ports._asdict().items() if port is not None}
-        if settings.tls_cert is not None:
-            ready["tls"] = True
+        if "wss" in running.schemes:
+            ready["wss"] = running.schemes["wss"]
         if control_port is not None:
             ready["control"] = control_port
         print(msgspec.json.encode(ready).decode(), flush=True)

@@ -59,7 +59,7 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     tcp: int | None = None
     tcps: int | None = None
     ws: int | None = None
-    tls: bool = False
+    wss: int | None = None
     control: int | None = None
 
 
@@ -110,7 +110,7 @@ class SpawnedOpenD(Control):
     def urls(self) -> dict[str, str]:
         """Where clients connect to, by the URL's scheme."""
         up = self._up
-        return urls_of(_LOOPBACK, Ports(up.tcp, up.tcps, up.ws).schemes(tls=up.tls))
+        return urls_of(_LOOPBACK, Ports(up.tcp, up.tcps, up.ws).schemes(tls=up.wss is not None))
 
     @property
     def port(self) -> int:

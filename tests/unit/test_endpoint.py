@@ -73,3 +73,24 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_endpoint(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wz://host?ws_key=SECRET",
+        "ws://?ws_key=SECRET",
+        "ws://host:0?ws_key=SECRET",
+        "ws://host:port?ws_key=SECRET",
+        "ws://host/path?ws_key=SECRET",
+        "ws://host?ws_key=SECRET&broken",
+        "ws://host?SECRET",
+        "ws://host?ws_key=SECRET&ws_key=SECRET",
+    ],
+)
+def test_a_key_in_the_query_is_never_repeated(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_endpoint(url)
+    assert "SECRET" not in str(caught.value)
+    assert caught.value.__cause__ is None or "SECRET" not in str(caught.value.__cause__)
+    assert "SECRET" not in repr(parse_endpoint("ws://host?ws_key=SECRET"))
