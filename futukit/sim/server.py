@@ -15,7 +15,6 @@ from futukit.core.events import Event
 from futukit.core.keys import load_rsa_key
 from futukit.core.links import Link
 from futukit.core.links.frames import FrameLink
-from futukit.core.links.websocket import ServerWebSocketLink
 from futukit.core.secrecy import ServerSecrecy
 from futukit.core.session import ServerSession
 from futukit.endpoint import BODIES
@@ -61,6 +60,8 @@ class Server:
         loop = asyncio.get_running_loop()
         new_link: Callable[[], Link] = partial(FrameLink, MAX_REQUEST_BYTES, server=True)
         if web_socket:
+            from futukit.core.links.websocket import ServerWebSocketLink  # only who wants it pays
+
             new_link = partial(ServerWebSocketLink, MAX_REQUEST_BYTES)
         server = await loop.create_server(
             lambda: Connection(self, new_link(), in_web_socket=web_socket),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -79,17 +79,21 @@ def wheel(folder: Path, sdist: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(folder: Path, wheel: Path) -> Path:
-    """The interpreter of an environment with futukit and its one dependency in it."""
+    """The interpreter of an environment with futukit and what it depends on, no extras."""
     environment = folder / "environment"
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=folder)
     python = environment / "bin" / "python"
     run(*PIP, "--python", python, "install", "--no-index", "--no-deps", wheel, cwd=folder)
     packages = site_packages(environment)
-    msgspec = importlib.util.find_spec("msgspec")
-    assert msgspec is not None
-    assert msgspec.origin is not None
-    for found in Path(msgspec.origin).parents[1].glob("msgspec*"):
-        (packages / found.name).symlink_to(found)
+    (requirements,) = packages.glob("futukit-*.dist-info/METADATA")
+    names = re.findall(r"^Requires-Dist: ([\w-]+)[^;]*$", requirements.read_text(), re.M)
+    assert "msgspec" in names
+    for name in names:
+        found = metadata.distribution(name)
+        for top in {file.parts[0] for file in found.files or () if file.parts[0] != ".."}:
+            link = packages / top
+            if not link.exists():
+                link.symlink_to(Path(str(found.locate_file(top))))
     return python
 
 
