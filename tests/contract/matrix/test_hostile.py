@@ -16,13 +16,16 @@ from websockets.sync.client import connect as raw_connect
 
 from futukit import aio, codec, sync
 from futukit.core.session.greeting import hashed_key
+from futukit.enums import KLType, RehabType
 from futukit.errors import ConnectError, FutukitError, HandshakeError, UsageError
-from futukit.messages import init_connect, init_web_socket
+from futukit.messages import init_connect, init_web_socket, qot_common, qot_request_history_kl
 from futukit.sim import SimulatedOpenD
 from futukit.sim.server import MAX_REQUEST_BYTES
 from tests.contract.clients.faces import AsyncioFace, BlockingFace
 from tests.contract.matrix.conftest import Doors
+from tests.support.certificates import Certificates
 from tests.support.rsa import rsa_pem
+from tests.unit.sim.raw_client import until
 
 SIGN = b"ft-v1.0\0"
 SECONDS = 5.0
@@ -278,3 +281,42 @@ def test_a_missing_key_file_is_refused_before_anything_is_tried() -> None:
     for connect in (aio.connect, sync.connect):
         with pytest.raises(UsageError, match="rsa_key"):
             connect("tcp://127.0.0.1:9", rsa_key="no/such/file.pem")
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+def test_a_client_that_never_reads_is_cut_alone(issued: Certificates, secure: bool) -> None:
+    settings: dict[str, Any] = {"write_limit_bytes": 256 * 1024, "patience_seconds": 0.2}
+    if secure:
+        settings |= {"tls_cert": issued.certificate, "tls_key": issued.key}
+    context = ssl.create_default_context(cafile=issued.authority) if secure else None
+    with SimulatedOpenD(freeze=True, ws=0, **settings) as opend:
+        scheme = "wss" if secure else "ws"
+        trusted = {"tls_ca": issued.authority} if secure else {}
+        history = codec.encode(
+            qot_request_history_kl.Request(
+                c2s=qot_request_history_kl.C2S(
+                    rehab_type=RehabType.NONE,
+                    kl_type=KLType.DAY,
+                    security=qot_common.Security(
+                        market=qot_common.QotMarket.HK_SECURITY, code="00700"
+                    ),
+                    begin_time="2015-01-01",
+                    end_time="2026-01-01",
+                    max_ack_kl_num=1000,
+                )
+            )
+        )
+        with (
+            sync.connect(opend.urls[scheme], **trusted) as bystander,
+            raw_connect(opend.urls[scheme], ssl=context, max_queue=1, close_timeout=0.1) as lazy,
+        ):
+            lazy.send(login(None))
+            lazy.recv(timeout=SECONDS)
+            # Nothing more is read: the answers pile up, first in the sockets, then in the server.
+            with contextlib.suppress(ConnectionClosed):
+                for section in range(2, 400):
+                    lazy.send(script_packet(3103, section, history))
+            opend.advance(1)
+            until(lambda: len(opend.stats().connections) == 1)
+            assert opend.stats().slow_clients_cut == 1
+            assert bystander.system.get_global_state().qot_logined
