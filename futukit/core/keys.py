@@ -14,6 +14,9 @@ __all__ = ["RsaKey", "load_rsa_key"]
 
 _LEAST_BITS: Final = 1024
 _PADDING_BYTES: Final = 11
+_LONGEST_SEALED: Final = 16 * 1024
+"""InitConnect has some hundred bytes, and each block costs an operation with the private key."""
+
 _PEM: Final = "-----BEGIN"
 _LARGEST_FILE: Final = 64 * 1024
 
@@ -46,16 +49,18 @@ class RsaKey:
 
     def open(self, wire: bytes) -> bytes:
         """Decrypt. Raises DecryptError, with one reason for whatever is wrong."""
-        if len(wire) % self._size:
+        if len(wire) % self._size or len(wire) > _LONGEST_SEALED:
             raise DecryptError(_FAILED)
-        blocks = [wire[at : at + self._size] for at in range(0, len(wire), self._size)]
-        try:
-            plain = [self._cipher.decrypt(block, None) for block in blocks]
-        except ValueError:
-            # Without its cause: what a cipher library says of a key is not for logs.
-            raise DecryptError(_FAILED) from None
-        if any(chunk is None for chunk in plain):
-            raise DecryptError(_FAILED)
+        plain = []
+        for at in range(0, len(wire), self._size):
+            try:
+                chunk = self._cipher.decrypt(wire[at : at + self._size], None)
+            except ValueError:
+                chunk = None
+            if chunk is None:
+                # Outside the handler: what a cipher library says of a key is not for logs.
+                raise DecryptError(_FAILED)
+            plain.append(chunk)
         return b"".join(plain)
 
 

@@ -58,6 +58,28 @@ def test_what_does_not_open_says_nothing_more(wire: bytes) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("bits", [1024, 2048])
+def test_a_long_body_costs_no_private_operations(bits: int) -> None:
+    key = load_rsa_key(rsa_pem(bits))
+    tried: list[bytes] = []
+    inner = key._cipher.decrypt
+
+    def decrypt(block: bytes, sentinel: object) -> object:
+        tried.append(block)
+        return inner(block, sentinel)
+
+    key._cipher.decrypt = decrypt
+    block = key.seal(b"x")
+    with pytest.raises(DecryptError):
+        key.open(block * (8 * 2**20 // len(block)))
+    assert tried == []
+    assert key.open(block * (16 * 1024 // len(block))) == b"x" * (16 * 1024 // len(block))
+    tried.clear()
+    with pytest.raises(DecryptError):
+        key.open(bytes(len(block)) + block * 3)  # the first that fails is the last that is tried
+    assert len(tried) == 1
+
+
 def test_another_key_does_not_open_it() -> None:
     with pytest.raises(DecryptError):
         load_rsa_key(rsa_pem(2048)).open(load_rsa_key(rsa_pem(1024)).seal(b"x") * 2)
