@@ -12,6 +12,7 @@ import gc
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
@@ -23,7 +24,7 @@ from benchmarks.children import Child
 from futukit import aio, codec, sync
 from futukit.messages import init_connect, qot_common, qot_sub
 
-__all__ = ["Asyncio", "AsyncioStreams", "Blocking", "Official", "PlainSocket"]
+__all__ = ["Asyncio", "AsyncioStreams", "Blocking", "Contender", "Official", "PlainSocket"]
 
 _INIT_CONNECT: Final = 1001
 _GLOBAL_STATE: Final = 1002
@@ -52,15 +53,16 @@ def _subscription() -> bytes:
     return codec.encode(qot_sub.Request(c2s=c2s))
 
 
-class _Contender:
+class Contender(ABC):
     """A context manager that connects to the source, and closes what it opened, last first."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._opened = ExitStack()
 
+    @abstractmethod
     def _open(self) -> None:
-        raise NotImplementedError
+        """Connect."""
 
     def __enter__(self) -> Self:
         try:
@@ -79,7 +81,7 @@ class _Contender:
         self._opened.close()
 
 
-class Asyncio(_Contender):
+class Asyncio(Contender):
     """futukit's asyncio client; its loop runs only while it is measured."""
 
     def __init__(self, port: int, pushes: Iterable[type[Any]] = ()) -> None:
@@ -134,7 +136,7 @@ class Asyncio(_Contender):
         return spent
 
 
-class Blocking(_Contender):
+class Blocking(Contender):
     """futukit's blocking client."""
 
     def __init__(self, port: int, pushes: Iterable[type[Any]] = ()) -> None:
@@ -171,7 +173,7 @@ class Blocking(_Contender):
         return _calls(self._client.system.get_global_state, count)
 
 
-class PlainSocket(_Contender):
+class PlainSocket(Contender):
     """A blocking socket, struct, hashlib, upb, and every field read."""
 
     def __init__(self, port: int, kinds: Iterable[BodySet] = ()) -> None:
@@ -234,7 +236,7 @@ class PlainSocket(_Contender):
         )
 
 
-class AsyncioStreams(_Contender):
+class AsyncioStreams(Contender):
     """asyncio's streams, struct, hashlib, upb, and every field read."""
 
     def __init__(self, port: int) -> None:

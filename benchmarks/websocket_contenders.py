@@ -11,17 +11,17 @@ import asyncio
 import gc
 import socket
 import time
+from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
 from importlib import import_module
-from types import TracebackType
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, Final, Protocol, cast
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
+from benchmarks.contenders import Contender
 from benchmarks.websocket_source import MANY, ONE
 from futukit.core.links.websocket_messages import Message, client_socket
 
@@ -172,32 +172,12 @@ class Wsproto:
         return packed
 
 
-class _Contender:
-    """A context manager that connects, and closes what it opened, last first."""
+class _Contender(Contender):
+    """One that asks for messages of a size."""
 
     def __init__(self, port: int, size: int) -> None:
-        self._port = port
+        super().__init__(port)
         self._request = request(size)
-        self._opened = ExitStack()
-
-    def _open(self) -> None:
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        try:
-            self._open()
-        except BaseException:
-            self._opened.close()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._opened.close()
 
 
 class SocketEngine(_Contender):
@@ -253,17 +233,21 @@ class _Asyncio(_Contender):
         self._runner.run(self._connect())
         self._opened.callback(lambda: self._runner.run(self._close()))
 
+    @abstractmethod
     async def _connect(self) -> None:
-        raise NotImplementedError
+        """Connect."""
 
+    @abstractmethod
     async def _close(self) -> None:
-        raise NotImplementedError
+        """Close what was connected."""
 
+    @abstractmethod
     async def _take(self, count: int) -> None:
-        raise NotImplementedError
+        """Take so many messages."""
 
+    @abstractmethod
     async def _call(self) -> None:
-        raise NotImplementedError
+        """One round trip."""
 
     def take(self, count: int) -> float:
         """Seconds for ``count`` messages."""
@@ -303,8 +287,9 @@ class _Waiting(_Asyncio):
         self._send(message)
         await self._done
 
+    @abstractmethod
     def _send(self, message: bytes) -> None:
-        raise NotImplementedError
+        """Send a message, without waiting."""
 
     async def _take(self, count: int) -> None:
         await self._wait(count, order(count))
