@@ -23,7 +23,7 @@ DATA = {
     "futukit._native": ["*.pyi"],
     "futukit.sim.market": ["*.toml"],
     "futukit.codegen": ["naming.toml", "templates/*.j2"],
-    "futukit.protos": ["*.proto", "*.toml"],
+    "futukit.protos": ["*.proto", "*.toml", "futu/*.toml"],
 }
 MODULES = ("cipher", "frame", "wire")
 DIRECTIVES = {

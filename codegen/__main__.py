@@ -74,15 +74,22 @@ def _sync(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    rendered = render.outputs(Project.load(options.protos, strict=not options.older))
+    rendered = _rendered(options)
     changed = render.write(rendered, options.out)
     print(f"{len(rendered)} files generated, {len(changed)} changed")
     return 0
 
 
+def _rendered(options: argparse.Namespace) -> dict[str, str]:
+    project = Project.load(options.protos, strict=not options.older)
+    # The tables of the official Python API speak of the newest schema only.
+    face = options.protos if (options.protos / "futu").is_dir() and not options.older else None
+    return render.outputs(project, face)
+
+
 def _check(options: argparse.Namespace) -> int:
     edited = lock.verify(options.protos)
-    rendered = render.outputs(Project.load(options.protos, strict=not options.older))
+    rendered = _rendered(options)
     found = check.differences(rendered, options.out)
     for entry in (*edited, *found):
         print(entry)

@@ -110,6 +110,10 @@ def _count(name: str, value: object) -> int:
     return value
 
 
+def _version(name: str, value: object) -> int:
+    return 0 if value in (0, "0") and value is not False else _count(name, value)
+
+
 def _flag(name: str, value: object) -> bool:
     flags = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if isinstance(value, bool):
@@ -161,6 +165,7 @@ _BY_TYPE: dict[str, _Reader] = {
     "float | None": _seconds,
 }
 _OWN: dict[str, _Reader] = {
+    "client_version": _version,
     "body": _choice(*BODIES),
     "push_format": _choice(*BODIES),
     "encryption": _choice(*ENCRYPTIONS, "required"),

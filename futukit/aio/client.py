@@ -82,6 +82,13 @@ class Client(ClientBase):
         call, body = await self._exchange(proto_id, message, timeout)
         return request_kind(proto_id).result(body, call.serial, self._body_format)
 
+    async def call_response(
+        self, proto_id: int, message: Any, /, *, timeout: float | None = None
+    ) -> Any:
+        """Like ``call``, but the whole Response: for the ``ret_msg`` of a call that succeeded."""
+        call, body = await self._exchange(proto_id, message, timeout)
+        return request_kind(proto_id).whole(body, call.serial, self._body_format)
+
     async def call_bytes(
         self, proto_id: int, body: bytes, /, *, timeout: float | None = None
     ) -> bytes:

@@ -80,6 +80,19 @@ class RequestKind:
         that is not the answer. An answer without S2C counts as an empty one, where the S2C has
         no required field.
         """
+        response = self.whole(body, serial, body_format)
+        if self.s2c is None:
+            return response
+        if response.s2c is not None:
+            return response.s2c
+        try:
+            return codec.decode(self.s2c, b"")
+        except DecodeError as error:
+            error.proto_id, error.serial = self.proto_id, serial
+            raise
+
+    def whole(self, body: bytes, serial: int, body_format: int = 0) -> Any:
+        """Read an answer as the whole Response. Raises what ``result`` does."""
         try:
             response = codec.decode_body(self.response, body, body_format)
             if response.ret_type:
@@ -90,13 +103,10 @@ class RequestKind:
                     self.proto_id,
                     serial,
                 )
-            if self.s2c is None:
-                return response
-            s2c = response.s2c
-            return codec.decode(self.s2c, b"") if s2c is None else s2c
         except DecodeError as error:
             error.proto_id, error.serial = self.proto_id, serial
             raise
+        return response
 
     def c2s_of(self, message: Any, body_format: int = 0) -> Any:
         """The C2S of a Request, a bare C2S, or of a Request's bytes."""

@@ -92,6 +92,13 @@ class Client(ClientBase):
         call, body = self._exchange(proto_id, message, timeout)
         return request_kind(proto_id).result(body, call.serial, self._body_format)
 
+    def call_response(
+        self, proto_id: int, message: Any, /, *, timeout: float | None = None
+    ) -> Any:
+        """Like ``call``, but the whole Response: for the ``ret_msg`` of a call that succeeded."""
+        call, body = self._exchange(proto_id, message, timeout)
+        return request_kind(proto_id).whole(body, call.serial, self._body_format)
+
     def call_bytes(self, proto_id: int, body: bytes, /, *, timeout: float | None = None) -> bytes:
         """Send the plain bytes of a Request and return those of the Response, both as they are.
 

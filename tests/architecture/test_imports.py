@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"channels"},
     {"aio", "sync"},
     {"sim", "gateway", "futu"},
+    {"moomoo"},
     {"cli", "__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

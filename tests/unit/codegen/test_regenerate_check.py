@@ -32,7 +32,7 @@ class Tree:
 
 @pytest.fixture(scope="module")
 def generated() -> dict[str, str]:
-    return render.outputs(Project.load(PROTOS))
+    return render.outputs(Project.load(PROTOS), PROTOS)
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def tree(tmp_path: Path, generated: dict[str, str]) -> Tree:
     made.protos.mkdir()
     for path in (*PROTOS.glob("*.proto"), *PROTOS.glob("*.toml")):
         shutil.copy(path, made.protos)
+    shutil.copytree(PROTOS / "futu", made.protos / "futu")
     assert len(render.write(generated, made.out)) == len(generated)
     return made
 

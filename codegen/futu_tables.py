@@ -1,0 +1,274 @@
+"""Tables of the official Python face: what becomes of an answer, column by column.
+
+``protos/futu/*.toml`` name each column, the field it is of, its conversion and what it is when
+the field is absent. Each table becomes a function of rows and their answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import CodegenError
+from .futu_paths import Step, Variables, message_of, steps_of, walk, zero
+from .model import Project, literal
+from .schema import Message
+
+_NOT_AVAILABLE = literal("N/A")
+_POLICIES = {"N/A": _NOT_AVAILABLE, "missing": "MISSING", "none": "None", "''": literal("")}
+_NESTED = {"rows": "records({})", "row": "records({})[0]", "frame": "frame({})"}
+_OF_TABLES = {
+    "frame": "frame({})",
+    "list": "records({})",
+    "dict": "next(iter(records({})), {{}})",
+}
+_SEQUENCES = {"tuple": "({})", "items": "[{}]"}
+_KEYS = {"columns", "absent", "within", "when", "rows_of", "answer_of"}
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table's function: columns as (name, expression)."""
+
+    name: str
+    doc: str
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Tables:
+    """All tables of the face. A table's function is made when somebody uses it first."""
+
+    project: Project
+    sources: Mapping[str, Mapping[str, Any]]
+    views: dict[str, TableView] = field(default_factory=dict)
+    conversions: set[str] = field(default_factory=set)
+    enums: set[str] = field(default_factory=set)
+
+    def use(self, name: str, row: Message, answer: Message | None) -> str:
+        """The function of a table for rows of this message, as text."""
+        if name not in self.sources:
+            raise CodegenError(f"there is no table {name!r}")
+        view = _Maker(self, name, row, answer).view()
+        known = self.views.setdefault(name, view)
+        if known.columns != view.columns:
+            raise CodegenError(
+                f"table {name}: {row.full_name} needs other code than the message it was used "
+                "for before: make two tables"
+            )
+        return f"_tables.{name}"
+
+    def use_all(self) -> None:
+        """Make those that name their own messages; refuse those that nobody uses."""
+        schema = self.project.schema
+        for name, source in self.sources.items():
+            if "rows_of" in source:
+                answer = source.get("answer_of")
+                row = schema.message(source["rows_of"])
+                self.use(name, row, None if answer is None else schema.message(answer))
+            elif name not in self.views:
+                raise CodegenError(f"table {name}: nothing uses it")
+
+
+class _Maker:
+    """One table's function in the making."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        name: str,
+        row: Message,
+        answer: Message | None,
+        variables: Variables | None = None,
+    ) -> None:
+        self._tables = tables
+        self._project = tables.project
+        self._name = name
+        self._source = tables.sources.get(name, {})
+        self._row = row
+        self._messages = {"row": row, "answer": answer}
+        self._variables = variables or Variables()
+        unknown = set(self._source) - _KEYS
+        if unknown:
+            raise CodegenError(f"table {name}: unknown key {min(unknown)!r}")
+
+    def view(self) -> TableView:
+        columns: dict[str, str] = {}
+        for entry in self._source["columns"]:
+            column, source, conversion, absent = _entry(entry)
+            if column in columns:
+                raise CodegenError(f"table {self._name}: column {column!r} stands there twice")
+            columns[column] = self._column(column, source, conversion, absent)
+        return TableView(self._name, f"Columns of {self._row.full_name}.", tuple(columns.items()))
+
+    def _column(self, column: str, source: str, conversion: str, absent: Any) -> str:
+        if source.startswith("="):
+            return f"[{_constant(source[1:])}] * len(rows)"
+        where = f"table {self._name}, column {column}"
+        expression = self.single(source, conversion, absent, where)
+        if column in self._source.get("when", {}):
+            expression = self._when(self._source["when"][column], expression, where)
+        if source.startswith("^"):
+            # Without rows there may be no answer either.
+            return f"[{expression}] * len(rows) if rows else []"
+        return f"[{expression} for row in rows]"
+
+    def single(self, source: str, conversion: str, absent: Any, where: str) -> str:
+        """The value of one row."""
+        base = "answer" if source.startswith("^") else "row"
+        alternatives = [
+            self._path(base, path, where) for path in source.removeprefix("^").split("|")
+        ]
+        expression = ""
+        for path, steps in reversed(alternatives):
+            expression = self._value(base, path, steps, conversion, absent, expression, where)
+        return expression
+
+    def _path(self, base: str, path: str, where: str) -> tuple[str, tuple[Step, ...]]:
+        message = self._messages[base]
+        if message is None:
+            raise CodegenError(f"{where}: the table has no answer to take {path!r} from")
+        return path, steps_of(self._project, message, path, where)
+
+    def _value(
+        self,
+        base: str,
+        path: str,
+        steps: tuple[Step, ...],
+        conversion: str,
+        absent: Any,
+        otherwise: str,
+        where: str,
+    ) -> str:
+        if conversion == "present":
+            return walk(base, steps, self._variables, lambda _: "True", lambda _: "False")
+        last = steps[-1] if steps else None
+
+        def policy(position: int) -> str:
+            if otherwise:
+                return f"({otherwise})"
+            prefix = ".".join(path.split(".")[: position + 1])
+            chosen = self._source.get("absent", "N/A")
+            if position < len(steps) - 1:
+                chosen = self._source.get("within", {}).get(prefix, chosen)
+            if absent is not None:
+                chosen = absent
+            if chosen != "unset":
+                return _policy(chosen)
+            if last is None or last.repeated:
+                return self._convert("()", conversion, last, where)
+            if conversion == "code":
+                return literal("N/A.")
+            return self._convert(zero(self._project, last), conversion, last, where)
+
+        return walk(
+            base,
+            steps,
+            self._variables,
+            lambda reached: self._convert(reached, conversion, last, where),
+            policy,
+        )
+
+    def _when(self, path: str, expression: str, where: str) -> str:
+        _, steps = self._path("row", path, where)
+        last = message_of(self._project, steps[-1])
+        truth = walk(
+            "row",
+            steps,
+            self._variables,
+            lambda reached: "True" if last else reached,
+            lambda _: "False",
+        )
+        return f"({expression}) if ({truth}) else MISSING"
+
+    def _convert(self, value: str, conversion: str, last: Step | None, where: str) -> str:
+        name, _, argument = conversion.partition(" ")
+        if name in _NESTED:
+            return self._nested(value, name, argument, last, where)
+        if name in ("enum", "enums"):
+            self._tables.enums.add(argument)
+            if name == "enum":
+                return f"{argument}._words.get({value}, {_NOT_AVAILABLE})"
+            self._tables.conversions.add(name)
+            return f"{name}({value}, {argument})"
+        if not name:
+            return value
+        if name == "list":
+            return f"list({value})"
+        self._tables.conversions.add(name)
+        return f"{name}({value})"
+
+    def _nested(self, value: str, shape: str, table: str, last: Step | None, where: str) -> str:
+        message = None if last is None else message_of(self._project, last)
+        if message is None or last is None:
+            raise CodegenError(f"{where}: {shape} {table} needs a message")
+        function = self._tables.use(table, message, self._messages["answer"])
+        rows = value if last.repeated else f"({value},)"
+        return _NESTED[shape].format(f"{function.removeprefix('_tables.')}({rows}, answer)")
+
+
+def _entry(entry: list[Any]) -> tuple[str, str, str, Any]:
+    if not 2 <= len(entry) <= 4 or not all(isinstance(part, str) for part in entry[:3]):
+        raise CodegenError(f"{entry!r} is no column: name, source, conversion, absent")
+    column, source, *more = entry
+    return column, source, more[0] if more else "", more[1] if len(more) > 1 else None
+
+
+def _policy(absent: Any) -> str:
+    if isinstance(absent, str):
+        return _POLICIES.get(absent, literal(absent))
+    return literal(absent)
+
+
+def _constant(text: str) -> str:
+    if text in ("0", "1", "false", "true"):
+        return {"false": "False", "true": "True"}.get(text, text)
+    return _POLICIES.get(text, literal(text))
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a method or a handler returns, as expressions over ``answer``."""
+
+    tables: Tables
+    answer: Message
+
+    def expressions(self, returns: Any, where: str) -> list[str]:
+        """One expression for each value after ``RET_OK``."""
+        variables = Variables()
+        each_returned = returns if isinstance(returns, list) else [returns]
+        return [self._expression(each, variables, where) for each in each_returned]
+
+    def _expression(self, result: Mapping[str, Any], variables: Variables, where: str) -> str:
+        if "nothing" in result:
+            return "None"
+        if "value" in result:
+            return self._value(result, variables, where)
+        for shape, text in _SEQUENCES.items():
+            if shape in result:
+                parts = [self._expression(each, variables, where) for each in result[shape]]
+                return text.format("".join(f"{part}, " for part in parts))
+        for shape, text in _OF_TABLES.items():
+            if shape in result:
+                return text.format(self._columns(result["of"], result[shape], variables, where))
+        raise CodegenError(f"{where}: {dict(result)!r} is no result")
+
+    def _columns(self, path: str, table: str, variables: Variables, where: str) -> str:
+        """The call of a table's function."""
+        project = self.tables.project
+        steps = steps_of(project, self.answer, path, where)
+        row = message_of(project, steps[-1]) if steps else self.answer
+        if row is None:
+            raise CodegenError(f"{where}: {path!r} is no message and has no rows")
+        many = bool(steps) and steps[-1].repeated
+        rows = walk("answer", steps, variables, lambda x: x if many else f"({x},)", lambda _: "()")
+        return f"{self.tables.use(table, row, self.answer)}({rows}, answer)"
+
+    def _value(self, result: Mapping[str, Any], variables: Variables, where: str) -> str:
+        """A single value, by the rules of a column."""
+        if result["value"].startswith("="):
+            return _constant(result["value"][1:])
+        maker = _Maker(self.tables, "", self.answer, self.answer, variables)
+        source, conversion = f"^{result['value']}", result.get("as", "")
+        return maker.single(source, conversion, result.get("absent"), where)
