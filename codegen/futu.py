@@ -18,8 +18,8 @@ _NOT_METHODS = frozenset({"enums.toml", "names.toml", "left_out.toml"})
 _CONTEXTS = {"base": "BaseMethods", "quote": "QuoteMethods", "trade": "TradeMethods"}
 _IMPORTS = "# imports\n"
 _HELPERS = {
-    "futukit.futu.conversions": "MISSING",
-    "futukit.futu.frames": "Columns frame records",
+    "futukit.futu.conversions": "LACKING MISSING lacking",
+    "futukit.futu.frames": "Columns frame records with_attrs",
     "futukit.futu.handlers": "RspHandlerBase",
     "futukit.futu.outcome": "RET_OK REPEATED Outcome answering",
 }

@@ -30,6 +30,16 @@ _ANNOTATIONS = {
     "time": "str",
     "enum": "str",
     "enums": "Sequence[str] | str",
+    "enum_or_integer": "str | int",
+    "choices": "Sequence[str | int]",
+    "count": "int",
+    "page": "str | int",
+    "nonzero_integer": "int",
+    "filled_text": "str",
+    "code_filter": "str",
+    "identifier": "str",
+    "identifiers": "Sequence[str]",
+    "fraction": "float",
 }
 _METHOD_KEYS = {
     *("name", "context", "proto_id", "doc", "parameters", "fixed", "window", "returns"),
@@ -79,7 +89,8 @@ class ObjectView:
     name: str
     class_name: str | None
     doc: str
-    attributes: tuple[str, ...]
+    attributes: tuple[tuple[str, str], ...]
+    takes_arguments: bool
     imports: tuple[str, ...]
     message: str
 
@@ -182,18 +193,17 @@ class Face:
     def argument(self, told: str, value: str, entry: Mapping[str, Any], where: str) -> str:
         """The expression that turns an argument into a field's value."""
         conversion, _, extra = entry.get("as", "raw").partition(" ")
-        if conversion in ("enum", "enums"):
-            self.enums.add(extra)
+        if conversion in ("enum", "enums", "enum_or_integer", "choices"):
+            enums = extra.split()
+            self.enums.update(enums)
             self.uses.add(f"as_{conversion}")
-            return f"as_{conversion}({told}, {value}, {extra})"
+            return f"as_{conversion}({', '.join((told, value, *enums))})"
         if conversion in ("item", "items"):
             if extra not in self.source.get("object", {}):
                 raise CodegenError(f"{where}: there is no object {extra!r}")
             packer = f"_objects.{extra}"
-            if conversion == "item":
-                return f"None if {value} is None else {packer}({told}, {value})"
-            self.uses.add("as_items")
-            return f"as_items({told}, {value}, {packer})"
+            self.uses.add(f"as_{conversion}")
+            return f"as_{conversion}({told}, {value}, {packer})"
         self.uses.add(f"as_{conversion}")
         return f"as_{conversion}({told}, {value})"
 
@@ -211,20 +221,28 @@ class Face:
         where = f"object {name}"
         maker = _Builder(self, where)
         target = self.project.schema.message(entry["message"])
+        read = 'value.get("{}")' if entry.get("mapping") else "value.{}"
         values = {}
         for each in entry["fields"]:
+            if "to" not in each:
+                continue
             told = f'f"{{name}}.{each["name"]}"'
-            value = self.argument(told, f"value.{each['name']}", each, where)
+            value = self.argument(told, read.format(each["name"]), each, where)
             if each.get("required"):
                 self.uses.add("needed")
                 value = f"needed({told}, {value})"
+            if "with" in each:
+                value = f"None if {read.format(each['with'])} is None else {value}"
             values[each["to"]] = value
         message = maker.build(target, values)
         return ObjectView(
             name,
             entry.get("class"),
             docstring(entry["doc"], 4),
-            tuple(each["name"] for each in entry["fields"]),
+            tuple(
+                (each["name"], _default(each.get("default", "@None"))) for each in entry["fields"]
+            ),
+            any("default" in each for each in entry["fields"]),
             tuple(sorted(maker.modules)),
             message,
         )

@@ -16,7 +16,14 @@ from .model import Project, literal
 from .schema import Message
 
 _NOT_AVAILABLE = literal("N/A")
-_POLICIES = {"N/A": _NOT_AVAILABLE, "missing": "MISSING", "none": "None", "''": literal("")}
+_BASES = {"^": "answer", "<": "parent"}
+_POLICIES = {
+    "N/A": _NOT_AVAILABLE,
+    "missing": "MISSING",
+    "lacking": "LACKING",
+    "none": "None",
+    "''": literal(""),
+}
 _NESTED = {"rows": "records({})", "row": "records({})[0]", "frame": "frame({})"}
 _OF_TABLES = {
     "frame": "frame({})",
@@ -46,11 +53,16 @@ class Tables:
     conversions: set[str] = field(default_factory=set)
     enums: set[str] = field(default_factory=set)
 
-    def use(self, name: str, row: Message, answer: Message | None) -> str:
-        """The function of a table for rows of this message, as text."""
+    def use(
+        self, name: str, row: Message, answer: Message | None, parent: Message | None = None
+    ) -> str:
+        """The function of a table for rows of this message, as text.
+
+        With a ``parent`` its rows are pairs: the message that holds the row, and the row.
+        """
         if name not in self.sources:
             raise CodegenError(f"there is no table {name!r}")
-        view = _Maker(self, name, row, answer).view()
+        view = _Maker(self, name, row, answer, parent).view()
         known = self.views.setdefault(name, view)
         if known.columns != view.columns:
             raise CodegenError(
@@ -80,6 +92,7 @@ class _Maker:
         name: str,
         row: Message,
         answer: Message | None,
+        parent: Message | None = None,
         variables: Variables | None = None,
     ) -> None:
         self._tables = tables
@@ -87,7 +100,8 @@ class _Maker:
         self._name = name
         self._source = tables.sources.get(name, {})
         self._row = row
-        self._messages = {"row": row, "answer": answer}
+        self._messages = {"row": row, "answer": answer, "parent": parent}
+        self._each = "for row in rows" if parent is None else "for parent, row in rows"
         self._variables = variables or Variables()
         unknown = set(self._source) - _KEYS
         if unknown:
@@ -112,14 +126,13 @@ class _Maker:
         if source.startswith("^"):
             # Without rows there may be no answer either.
             return f"[{expression}] * len(rows) if rows else []"
-        return f"[{expression} for row in rows]"
+        values = f"[{expression} {self._each}]"
+        return f"lacking({values})" if "LACKING" in expression else values
 
     def single(self, source: str, conversion: str, absent: Any, where: str) -> str:
         """The value of one row."""
-        base = "answer" if source.startswith("^") else "row"
-        alternatives = [
-            self._path(base, path, where) for path in source.removeprefix("^").split("|")
-        ]
+        base = _BASES.get(source[0], "row")
+        alternatives = [self._path(base, path, where) for path in source.lstrip("^<").split("|")]
         expression = ""
         for path, steps in reversed(alternatives):
             expression = self._value(base, path, steps, conversion, absent, expression, where)
@@ -128,7 +141,7 @@ class _Maker:
     def _path(self, base: str, path: str, where: str) -> tuple[str, tuple[Step, ...]]:
         message = self._messages[base]
         if message is None:
-            raise CodegenError(f"{where}: the table has no answer to take {path!r} from")
+            raise CodegenError(f"{where}: the table has no {base} to take {path!r} from")
         return path, steps_of(self._project, message, path, where)
 
     def _value(
@@ -162,13 +175,13 @@ class _Maker:
                 return literal("N/A.")
             return self._convert(zero(self._project, last), conversion, last, where)
 
-        return walk(
-            base,
-            steps,
-            self._variables,
-            lambda reached: self._convert(reached, conversion, last, where),
-            policy,
-        )
+        def found(reached: str) -> str:
+            value = self._convert(reached, conversion, last, where)
+            if last is not None and last.repeated and absent not in (None, "unset"):
+                return f"({value} if {reached} else {_policy(absent)})"
+            return value
+
+        return walk(base, steps, self._variables, found, policy)
 
     def _when(self, path: str, expression: str, where: str) -> str:
         _, steps = self._path("row", path, where)
@@ -196,8 +209,23 @@ class _Maker:
             return value
         if name == "list":
             return f"list({value})"
+        if name == "words":
+            return f"{_words(argument)}.get({value}, {_NOT_AVAILABLE})"
         self._tables.conversions.add(name)
+        if name == "pick":
+            return f"pick({value}, {self._picked(argument, last, where)})"
         return f"{name}({value})"
+
+    def _picked(self, argument: str, last: Step | None, where: str) -> str:
+        """``kind=3 value``: of a list the ``value`` of the element whose ``kind`` is 3."""
+        message = None if last is None else message_of(self._project, last)
+        condition, _, wanted = argument.partition(" ")
+        key, _, number = condition.partition("=")
+        if message is None or not number:
+            raise CodegenError(f"{where}: pick {argument!r} needs a list of messages")
+        for attribute in (key, wanted):
+            steps_of(self._project, message, attribute, where)
+        return f"{literal(key)}, {int(number)}, {literal(wanted)}"
 
     def _nested(self, value: str, shape: str, table: str, last: Step | None, where: str) -> str:
         message = None if last is None else message_of(self._project, last)
@@ -213,6 +241,12 @@ def _entry(entry: list[Any]) -> tuple[str, str, str, Any]:
         raise CodegenError(f"{entry!r} is no column: name, source, conversion, absent")
     column, source, *more = entry
     return column, source, more[0] if more else "", more[1] if len(more) > 1 else None
+
+
+def _words(argument: str) -> str:
+    """``1=Community 2=News`` as a dict."""
+    pairs = [pair.partition("=") for pair in argument.split()]
+    return "{" + ", ".join(f"{int(number)}: {literal(word)}" for number, _, word in pairs) + "}"
 
 
 def _policy(absent: Any) -> str:
@@ -251,24 +285,50 @@ class Results:
                 return text.format("".join(f"{part}, " for part in parts))
         for shape, text in _OF_TABLES.items():
             if shape in result:
-                return text.format(self._columns(result["of"], result[shape], variables, where))
+                columns = self._columns(result["of"], result[shape], variables, where)
+                return self._with_attrs(text.format(columns), result, variables, where)
         raise CodegenError(f"{where}: {dict(result)!r} is no result")
+
+    def _with_attrs(
+        self, table: str, result: Mapping[str, Any], variables: Variables, where: str
+    ) -> str:
+        """A DataFrame with facts of the answer in its ``attrs``."""
+        if "attrs" not in result:
+            return table
+        told = []
+        for entry in result["attrs"]:
+            name, source, conversion, absent = _entry(entry)
+            single = {"value": source, "as": conversion, "absent": absent}
+            told.append(f"{name}={self._value(single, variables, where)}")
+        return f"with_attrs({table}, {', '.join(told)})"
 
     def _columns(self, path: str, table: str, variables: Variables, where: str) -> str:
         """The call of a table's function."""
         project = self.tables.project
-        steps = steps_of(project, self.answer, path, where)
+        outer, _, inner = path.partition("/")
+        steps = steps_of(project, self.answer, outer, where)
         row = message_of(project, steps[-1]) if steps else self.answer
         if row is None:
             raise CodegenError(f"{where}: {path!r} is no message and has no rows")
+        if inner:
+            return self._paired(outer, inner, row, table, where)
         many = bool(steps) and steps[-1].repeated
         rows = walk("answer", steps, variables, lambda x: x if many else f"({x},)", lambda _: "()")
         return f"{self.tables.use(table, row, self.answer)}({rows}, answer)"
+
+    def _paired(self, outer: str, inner: str, parent: Message, table: str, where: str) -> str:
+        """The same for rows of a list in each row of a list."""
+        steps = steps_of(self.tables.project, parent, inner, where)
+        row = message_of(self.tables.project, steps[-1])
+        if row is None or not steps[-1].repeated:
+            raise CodegenError(f"{where}: {inner!r} is no list of messages")
+        pairs = f"[(each, row) for each in answer.{outer} for row in each.{inner}]"
+        return f"{self.tables.use(table, row, self.answer, parent)}({pairs}, answer)"
 
     def _value(self, result: Mapping[str, Any], variables: Variables, where: str) -> str:
         """A single value, by the rules of a column."""
         if result["value"].startswith("="):
             return _constant(result["value"][1:])
-        maker = _Maker(self.tables, "", self.answer, self.answer, variables)
+        maker = _Maker(self.tables, "", self.answer, self.answer, None, variables)
         source, conversion = f"^{result['value']}", result.get("as", "")
         return maker.single(source, conversion, result.get("absent"), where)

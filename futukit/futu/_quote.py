@@ -70,7 +70,7 @@ class QuoteMethods(Caller):
     def get_rt_ticker(
         self,
         code: str,
-        num: Any = 500,
+        num: int = 500,
     ) -> Outcome:
         """The newest ticks of a subscribed security, oldest first. (proto id 3010)
 
@@ -104,7 +104,7 @@ class QuoteMethods(Caller):
     def get_cur_kline(
         self,
         code: str,
-        num: Any,
+        num: int,
         ktype: str = KLType.K_DAY,
         autype: str = AuType.QFQ,
     ) -> Outcome:

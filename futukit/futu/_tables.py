@@ -637,6 +637,59 @@ def owner_plate(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def placed_combination(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Trd_Common.Order."""
+    return {
+        "order_id": [row.order_id_ex for row in rows],
+        "code": [trade_code(row) for row in rows],
+        "strategy_type": ["N/A" if (v1 := row.strategy_type) is None else OptionStrategyType._words.get(v1, "N/A") for row in rows],
+        "trd_side": [TrdSide._words.get(row.trd_side, "N/A") for row in rows],
+        "order_type": [OrderType._words.get(row.order_type, "N/A") for row in rows],
+        "order_status": [OrderStatus._words.get(row.order_status, "N/A") for row in rows],
+        "qty": [row.qty for row in rows],
+        "price": [0.0 if (v2 := row.price) is None else v2 for row in rows],
+        "amount": ["N/A" if (v3 := row.order_amount) is None else v3 for row in rows],
+        "time_in_force": ["N/A" if (v4 := row.time_in_force) is None else TimeInForce._words.get(v4, "N/A") for row in rows],
+        "expire_time": ["N/A" if (v5 := row.expire_time) is None else v5 for row in rows],
+        "dealt_qty": [0.0 if (v6 := row.fill_qty) is None else v6 for row in rows],
+        "dealt_avg_price": [0.0 if (v7 := row.fill_avg_price) is None else v7 for row in rows],
+        "create_time": [row.create_time for row in rows],
+        "updated_time": [row.update_time for row in rows],
+        "last_err_msg": ["" if (v8 := row.last_err_msg) is None else v8 for row in rows],
+        "remark": ["" if (v9 := row.remark) is None else v9 for row in rows],
+        "combo_legs": [combo_legs(row.combo_legs) for row in rows],
+    }
+
+
+def placed_order(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Trd_Common.Order."""
+    return {
+        "code": [trade_code(row) for row in rows],
+        "stock_name": [row.name for row in rows],
+        "trd_side": [TrdSide._words.get(row.trd_side, "N/A") for row in rows],
+        "order_type": [OrderType._words.get(row.order_type, "N/A") for row in rows],
+        "order_status": [OrderStatus._words.get(row.order_status, "N/A") for row in rows],
+        "order_id": [row.order_id_ex for row in rows],
+        "qty": [row.qty for row in rows],
+        "price": [0.0 if (v1 := row.price) is None else v1 for row in rows],
+        "create_time": [row.create_time for row in rows],
+        "updated_time": [row.update_time for row in rows],
+        "dealt_qty": [0.0 if (v2 := row.fill_qty) is None else v2 for row in rows],
+        "dealt_avg_price": [0.0 if (v3 := row.fill_avg_price) is None else v3 for row in rows],
+        "last_err_msg": ["" if (v4 := row.last_err_msg) is None else v4 for row in rows],
+        "remark": ["" if (v5 := row.remark) is None else v5 for row in rows],
+        "time_in_force": ["N/A" if (v6 := row.time_in_force) is None else TimeInForce._words.get(v6, "N/A") for row in rows],
+        "fill_outside_rth": ["N/A" if (v7 := row.fill_outside_rth) is None else v7 for row in rows],
+        "session": ["N/A" if (v8 := row.session) is None else Session._words.get(v8, "N/A") for row in rows],
+        "aux_price": ["N/A" if (v9 := row.aux_price) is None else v9 for row in rows],
+        "trail_type": ["N/A" if (v10 := row.trail_type) is None else TrailType._words.get(v10, "N/A") for row in rows],
+        "trail_value": ["N/A" if (v11 := row.trail_value) is None else v11 for row in rows],
+        "trail_spread": ["N/A" if (v12 := row.trail_spread) is None else v12 for row in rows],
+        "currency": ["N/A" if (v13 := row.currency) is None else Currency._words.get(v13, "N/A") for row in rows],
+        "jp_acc_type": ["N/A" if (v14 := row.jp_acc_type) is None else SubAccType._words.get(v14, "N/A") for row in rows],
+    }
+
+
 def plate(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.PlateInfo."""
     return {

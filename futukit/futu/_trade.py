@@ -47,9 +47,9 @@ class TradeMethods(Caller):
     @answering()
     def position_list_query(
         self,
-        code: Any = "",
-        pl_ratio_min: Any = None,
-        pl_ratio_max: Any = None,
+        code: str = "",
+        pl_ratio_min: float | None = None,
+        pl_ratio_max: float | None = None,
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
@@ -83,9 +83,9 @@ class TradeMethods(Caller):
     @answering()
     def order_list_query(
         self,
-        order_id: Any = "",
+        order_id: str = "",
         status_filter_list: Sequence[str] | str = (),
-        code: Any = "",
+        code: str = "",
         start: str = "",
         end: str = "",
         trd_env: str = TrdEnv.REAL,
@@ -118,7 +118,7 @@ class TradeMethods(Caller):
     def history_order_list_query(
         self,
         status_filter_list: Sequence[str] | str = (),
-        code: Any = "",
+        code: str = "",
         start: str = "",
         end: str = "",
         trd_env: str = TrdEnv.REAL,
@@ -149,7 +149,7 @@ class TradeMethods(Caller):
     @answering()
     def order_fee_query(
         self,
-        order_id_list: Any = (),
+        order_id_list: Sequence[str] = (),
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
@@ -171,7 +171,7 @@ class TradeMethods(Caller):
     @answering()
     def deal_list_query(
         self,
-        code: Any = "",
+        code: str = "",
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
@@ -197,7 +197,7 @@ class TradeMethods(Caller):
     @answering()
     def history_deal_list_query(
         self,
-        code: Any = "",
+        code: str = "",
         start: str = "",
         end: str = "",
         trd_env: str = TrdEnv.REAL,
@@ -248,8 +248,8 @@ class TradeMethods(Caller):
         acc_id: int = 0,
         acc_index: int = 0,
         cashflow_direction: str = CashFlowDirection.NONE,
-        start: Any = "",
-        end: Any = "",
+        start: str = "",
+        end: str = "",
     ) -> Outcome:
         """Money that came into and went out of an account on one clearing day. (proto id 2226)
 

@@ -36,9 +36,7 @@ _FUTURES: Final = frozenset(
 )
 
 # Markets of real accounts that the official map of markets and environments leaves out.
-_REAL_ONLY: Final = frozenset(
-    {TrdMarket.AU, TrdMarket.SGFUND, TrdMarket.MYFUND, TrdMarket.JPFUND},
-)
+_REAL_ONLY: Final = frozenset({TrdMarket.AU, TrdMarket.SGFUND, TrdMarket.MYFUND, TrdMarket.JPFUND})
 
 # Prefix of a security → the account's market, for paper trading of futures and for securities.
 _FUTURES_ON_PAPER: Final = {
@@ -111,26 +109,26 @@ class Accounts:
         self.firm = firm
         self._category = category
         self._fetch = fetch
-        self._rows: Rows | None = None
+        self._own: Rows | None = None
 
     def keep(self, rows: Iterable[TrdAcc]) -> None:
         """Take what OpenD listed in place of what it listed before."""
         taken = tuple(rows)
         if self.firm == _UNNAMED:
             self.firm = next(self._real_firms(taken), _UNNAMED)
-        self._rows = taken
+        self._own = tuple(account for account in taken if self._is_own(account))
 
     def forget(self) -> None:
         """What is known may be out of date: ask again before the next call."""
-        self._rows = None
+        self._own = None
 
     def own(self) -> Rows:
         """The accounts of this context, in OpenD's order; asks OpenD if they are not known."""
-        rows = self._rows
-        if rows is None:
+        own = self._own
+        if own is None:
             self._fetch()
-            rows = self._rows or ()
-        return tuple(account for account in rows if self._is_own(account))
+            own = self._own or ()
+        return own
 
     def choose(self, environment: Any, acc_id: Any, acc_index: Any) -> TrdAcc:
         """The account that a call means; asks OpenD if it is none of those known.
@@ -149,7 +147,7 @@ class Accounts:
         if self._category == TrdCategory.SECURITY and self.market == TrdMarket.FUTURES:
             raise UsageError("futures accounts need an OpenFutureTradeContext")
         wanted, index = _whole("acc_id", acc_id), _whole("acc_index", acc_index)
-        known = self._rows is not None
+        known = self._own is not None
         try:
             return self._pick(number, wanted, index)
         except UsageError:
@@ -157,6 +155,10 @@ class Accounts:
                 raise
             self.forget()
             return self._pick(number, wanted, index)
+
+    def takes_futures(self, markets: Iterable[object]) -> bool:
+        """Whether these (words of TrdMarket) are of futures, and the context is for them."""
+        return self.market == TrdMarket.FUTURES and not _FUTURES.isdisjoint(markets)
 
     def _pick(self, environment: int, acc_id: int, index: int) -> TrdAcc:
         accounts = [each for each in self.own() if each.trd_env == environment]
@@ -184,8 +186,8 @@ class Accounts:
 
     def _is_own(self, account: TrdAcc) -> bool:
         markets = {TrdMarket._words.get(each) for each in account.trd_market_auth_list}
-        futures = self.market == TrdMarket.FUTURES and not markets.isdisjoint(_FUTURES)
-        if self.market != TrdMarket.NONE and self.market not in markets and not futures:
+        named = self.market == TrdMarket.NONE or self.market in markets
+        if not named and not self.takes_futures(markets):
             return False
         if account.trd_env == TrdEnv._numbers[TrdEnv.SIMULATE]:
             return True
@@ -194,10 +196,9 @@ class Accounts:
 
     def _real_firms(self, rows: Iterable[TrdAcc]) -> Iterator[str]:
         for account in rows:
-            firm = _firm(account)
-            if account.trd_env == TrdEnv._numbers[TrdEnv.REAL] and firm != _UNNAMED:
-                if self._is_own(account):
-                    yield firm
+            firm, real = _firm(account), account.trd_env == TrdEnv._numbers[TrdEnv.REAL]
+            if real and firm != _UNNAMED and self._is_own(account):
+                yield firm
 
 
 def _firm(account: TrdAcc) -> str:

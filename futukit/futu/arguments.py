@@ -30,8 +30,11 @@ __all__ = [
     "as_identifiers",
     "as_integer",
     "as_integers",
+    "as_item",
     "as_items",
+    "as_nonzero_integer",
     "as_number",
+    "as_page",
     "as_raw",
     "as_securities",
     "as_security",
@@ -93,7 +96,10 @@ def listed(value: Any) -> list[Any]:
         value = value.split(",")
     elif not isinstance(value, Iterable):
         value = [value]
-    return list(dict.fromkeys(value))
+    try:
+        return list(dict.fromkeys(value))
+    except TypeError:
+        raise UsageError(f"a list of texts or numbers is wanted, not {value!r}") from None
 
 
 def as_text(name: str, value: Any) -> str | None:
@@ -173,13 +179,55 @@ def as_enums(name: str, value: Any, enum: type[FtEnum]) -> tuple[Any, ...]:
     return tuple(needed(name, as_enum(name, word, enum)) for word in listed(value))
 
 
+def as_item(name: str, value: Any, item: Callable[[str, Any], T]) -> T | None:
+    """A request object → its message."""
+    if value is None:
+        return None
+    try:
+        return item(name, value)
+    except AttributeError:
+        raise UsageError(f"{name} is not what it should be: {value!r}") from None
+
+
 def as_items(name: str, value: Any, item: Callable[[str, Any], T]) -> tuple[T, ...]:
     """A list of request objects → messages."""
     if value is None:
         return ()
-    if not isinstance(value, list | tuple):
-        value = [value]
-    return tuple(item(f"{name}[{index}]", each) for index, each in enumerate(value))
+    each = value if isinstance(value, list | tuple) else [value]
+    return tuple(
+        needed(name, as_item(f"{name}[{index}]", one, item)) for index, one in enumerate(each)
+    )
+
+
+def as_enum_or_integer(name: str, value: Any, enum: type[FtEnum]) -> Any:
+    """A word of an enum → its number; a number as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return as_enum(name, value, enum)
+
+
+def as_choices(name: str, value: Any, *enums: type[FtEnum]) -> tuple[int, ...]:
+    """Words of some enums, or numbers → numbers."""
+    words = {word: number for enum in enums for word, number in enum._numbers.items()}
+    return tuple(
+        words[choice] if isinstance(choice, str) and choice in words else _number(name, choice)
+        for choice in listed(value)
+    )
+
+
+def _number(name: str, value: Any) -> int:
+    return needed(name, as_integer(name, value))
+
+
+def as_nonzero_integer(name: str, value: Any) -> int | None:
+    """A whole number of which 0 is as good as none."""
+    return as_integer(name, value) or None
+
+
+def as_page(name: str, value: Any) -> str | None:
+    """The page that a call before has named, of whatever type."""
+    del name
+    return None if value is None else str(value)
 
 
 def as_time(name: str, value: Any, clock: str = "00:00:00") -> str | None:

@@ -15,6 +15,7 @@ from futukit.messages.qot_common import Security
 from futukit.types import MARKETS
 
 __all__ = [
+    "LACKING",
     "MISSING",
     "NOT_AVAILABLE",
     "QUOTE_MARKETS",
@@ -27,12 +28,16 @@ __all__ = [
     "enums",
     "fee_details",
     "integer",
+    "lacking",
     "levels",
     "listing_date",
     "local_timestamp",
     "percent",
+    "pick",
     "present",
     "security_code",
+    "sizes",
+    "strategy_legs",
     "text",
     "trade_code",
     "trading_hours",
@@ -41,6 +46,9 @@ __all__ = [
 
 MISSING: Final = math.nan
 """What a row does not have at all: NaN in a table, left out of a dict. Known by its identity."""
+
+LACKING: Final = object()
+"""The same in columns that are None where no row has it; see :func:`lacking`."""
 
 NOT_AVAILABLE: Final = "N/A"
 
@@ -90,7 +98,7 @@ def enums(numbers: Sequence[int], enum: type[FtEnum]) -> list[str]:
 
 
 def text(value: object) -> str:
-    """The value as text."""
+    """What ``str`` makes of it."""
     return str(value)
 
 
@@ -147,6 +155,41 @@ def _clock(minutes: float) -> str:
     """Minutes since midnight as a time of day; what is negative was the day before."""
     hour, minute = divmod(int(minutes) + (1440 if minutes < 0 else 0), 60)
     return f"{hour:02d}:{minute:02d}{'(T-1)' if minutes < 0 else ''}"
+
+
+def lacking(column: list[Any]) -> list[Any]:
+    """A column without LACKING: NaN where some rows have a value, None where none has."""
+    empty = all(value is LACKING for value in column)
+    return [None if empty else MISSING if value is LACKING else value for value in column]
+
+
+def pick(rows: Sequence[Any], key: str, number: int, attribute: str) -> Any:
+    """Of the last row whose ``key`` has this number, an attribute; "N/A" without one."""
+    for row in reversed(rows):
+        if getattr(row, key) == number:
+            value = getattr(row, attribute)
+            return NOT_AVAILABLE if value is None else value
+    return NOT_AVAILABLE
+
+
+def sizes(side: Sequence[Any]) -> list[tuple[float, float]]:
+    """A side of an event contract's order book: price and size."""
+    return [(level.price, level.size) for level in side]
+
+
+def strategy_legs(legs: Sequence[Any]) -> list[Any]:
+    """The legs of an option strategy as OptionStrategyLeg objects."""
+    from futukit.futu._enums import StrategyLegAction
+    from futukit.futu._objects import OptionStrategyLeg
+
+    told = []
+    for leg in legs:
+        strategy_leg: Any = OptionStrategyLeg()
+        strategy_leg.code = code(leg.security)
+        strategy_leg.action = StrategyLegAction._words.get(leg.side, NOT_AVAILABLE)
+        strategy_leg.quantity = NOT_AVAILABLE if leg.qty_ratio is None else leg.qty_ratio
+        told.append(strategy_leg)
+    return told
 
 
 def levels(side: Sequence[Any]) -> list[tuple[float, float, int, dict[int, float]]]:

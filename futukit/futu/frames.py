@@ -18,7 +18,7 @@ from futukit.futu.conversions import MISSING
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Columns", "frame", "records", "require_pandas"]
+__all__ = ["Columns", "frame", "records", "require_pandas", "with_attrs"]
 
 Columns: TypeAlias = Mapping[str, Sequence[Any]]
 """Column → its values, one for each row."""
@@ -44,6 +44,12 @@ def frame(columns: Columns) -> pandas.DataFrame:
     return _builder()(columns)
 
 
+def with_attrs(table: pandas.DataFrame, **attrs: Any) -> pandas.DataFrame:
+    """The table, with facts of its answer in ``attrs``."""
+    table.attrs.update(attrs)
+    return table
+
+
 def records(columns: Columns) -> list[dict[str, Any]]:
     """The rows as dicts; what a row does not have is left out."""
     names = tuple(columns)
@@ -58,6 +64,8 @@ def _builder() -> Callable[[Columns], pandas.DataFrame]:
     import pandas
 
     def construct(columns: Columns) -> pandas.DataFrame:
+        if not any(columns.values()):  # nothing to infer a type from
+            return pandas.DataFrame(columns=list(columns))
         return pandas.DataFrame(dict(columns))
 
     assemble = _assembler(construct)

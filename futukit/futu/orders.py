@@ -6,7 +6,7 @@ An order is sent once. When its answer is missing, the method returns ``(RET_ERR
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -34,9 +34,10 @@ from futukit.futu.arguments import (
     as_text,
     needed,
 )
+from futukit.futu.config import logger
 from futukit.futu.constants import QOT_MARKET_TO_TRD_SEC_MARKET_MAP
 from futukit.futu.conversions import MISSING
-from futukit.futu.frames import frame
+from futukit.futu.frames import Columns, frame
 from futukit.futu.outcome import RET_OK, Outcome, answering
 
 if TYPE_CHECKING:
@@ -49,17 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["OrderMethods"]
 
 _REMARK_BYTES: Final = 64
-
-_PLACED: Final = tuple(
-    """code stock_name trd_side order_type order_status order_id qty price create_time updated_time
-    dealt_qty dealt_avg_price last_err_msg remark time_in_force fill_outside_rth session aux_price
-    trail_type trail_value trail_spread currency jp_acc_type""".split()
-)
-_PLACED_COMBINATION: Final = tuple(
-    """order_id code strategy_type trd_side order_type order_status qty price amount time_in_force
-    expire_time dealt_qty dealt_avg_price create_time updated_time last_err_msg remark
-    combo_legs""".split()
-)
 
 
 class OrderMethods(TradeMethods):
@@ -122,6 +112,7 @@ class OrderMethods(TradeMethods):
             ``(RET_OK, DataFrame)`` of one row, ``(RET_ERROR, text)``. Where the order was made
             but its row could not be had, only ``order_id`` is filled.
         """
+        from futukit.futu import _tables
         from futukit.messages import trd_place_order
 
         header = self._trade_header(trd_env, acc_id, acc_index, code)
@@ -153,7 +144,7 @@ class OrderMethods(TradeMethods):
             pred_side=_optional_number("pred_side", pred_side, PredSide),
         )
         answer = self._call(2202, trd_place_order.Request(c2s=c2s))
-        return RET_OK, self._made(listing, answer.order_id_ex or "", _PLACED)
+        return RET_OK, self._made(listing, answer.order_id_ex or "", _tables.placed_order)
 
     @answering()
     def place_combo_order(
@@ -188,7 +179,7 @@ class OrderMethods(TradeMethods):
         Returns:
             What ``place_order`` returns, with the columns of combinations.
         """
-        from futukit.futu import _objects
+        from futukit.futu import _objects, _tables
         from futukit.messages import trd_place_combo_order
 
         header = self._trade_header(trd_env, acc_id, acc_index, combo_leg_list)
@@ -206,7 +197,7 @@ class OrderMethods(TradeMethods):
             quote_id=as_text("quote_id", quote_id),
         )
         answer = self._call(2227, trd_place_combo_order.Request(c2s=c2s))
-        return RET_OK, self._made(listing, answer.order_id_ex or "", _PLACED_COMBINATION)
+        return RET_OK, self._made(listing, answer.order_id_ex or "", _tables.placed_combination)
 
     @answering()
     def modify_order(
@@ -381,24 +372,26 @@ class OrderMethods(TradeMethods):
         rows = () if answer.max_trd_qtys is None else (answer.max_trd_qtys,)
         return RET_OK, frame(_tables.trading_info(rows, answer))
 
-    def _made(self, header: TrdHeader, order_id: str, names: Sequence[str]) -> pandas.DataFrame:
+    def _made(
+        self, header: TrdHeader, order_id: str, table: Callable[[Sequence[Any], Any], Columns]
+    ) -> pandas.DataFrame:
         """The row of an order that was made just now: whatever happens here, it was made."""
-        from futukit.futu import _tables
         from futukit.messages import trd_common, trd_get_order_list
 
         filters = trd_common.TrdFilterConditions(
             order_id_ex_list=(order_id,), filter_market=_number("market", TrdMarket.NONE, TrdMarket)
         )
         c2s = trd_get_order_list.C2S(header=header, filter_conditions=filters)
-        try:
-            answer = self._call(2201, trd_get_order_list.Request(c2s=c2s)) if order_id else None
-        except FutukitError:
-            answer = None
-        rows = answer.order_list[:1] if answer is not None else ()
+        rows: Sequence[Any] = ()
+        if order_id:
+            try:
+                rows = self._call(2201, trd_get_order_list.Request(c2s=c2s)).order_list[:1]
+            except FutukitError as error:
+                logger.warning("order %s was made, but not read back: %s", order_id, error)
+        columns = table(rows, None)
         if not rows:
-            return frame({name: [order_id if name == "order_id" else MISSING] for name in names})
-        columns = _tables.orders(rows, answer)
-        return frame({name: columns[name] for name in names})
+            columns = {name: [MISSING] for name in columns} | {"order_id": [order_id]}
+        return frame(columns)
 
 
 def _packet_id() -> PacketID:

@@ -8,6 +8,7 @@ that is not among them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from futukit.errors import FutukitError, ServerError, UsageError
@@ -110,6 +111,10 @@ class OpenTradeContextBase(OrderMethods, OpenContextBase):
 
         self._list_accounts()
         return RET_OK, frame(_tables.accounts(self._accounts.own(), None))
+
+    def is_futures_market_sim(self, trdMkt_list: Iterable[str]) -> bool:  # noqa: N803 - official
+        """Whether accounts with these markets (TrdMarket) belong to this context's futures."""
+        return self._accounts.takes_futures(trdMkt_list)
 
     def _list_accounts(self) -> None:
         """Ask for the accounts, and for the pushes of those that are new."""
