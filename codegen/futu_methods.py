@@ -16,6 +16,7 @@ from .futu_tables import Results, Tables
 from .model import Project, docstring, literal
 from .schema import Message
 
+_LINE = 88
 _HEADERS = {"Qot_Common.QotHeader": "quote", "Trd_Common.TrdHeader": "trade"}
 _ANNOTATIONS = {
     "security": "str",
@@ -68,7 +69,8 @@ class MethodView:
     failure: str
     imports: tuple[str, ...]
     window: str | None
-    request: str
+    c2s: str
+    request: str | None
     returns: tuple[str, ...]
 
 
@@ -153,11 +155,12 @@ class Face:
         c2s = next((item for item in request.fields if item.name == "c2s"), None)
         target = self.project.schema.message(c2s.type_name) if c2s and c2s.type_name else request
         values = self._values(entry, target, where)
-        body = maker.build(target, values)
+        body = maker.build(target, values, 8)
+        wrapped = None
         if c2s is not None:
             module, name = class_of(self.project, request)
             maker.modules.add(module)
-            body = f"{module}.{name}(c2s={body})"
+            wrapped = f"{module}.{name}"
         returns = Results(self.tables, self._answer(response)).expressions(entry["returns"], where)
         failure = [_absent(each) for each in entry.get("failure", ["none"] * (len(returns) - 1))]
         return MethodView(
@@ -169,6 +172,7 @@ class Face:
             tuple(sorted(maker.modules)),
             self._window(entry),
             body,
+            wrapped,
             tuple(returns),
         )
 
@@ -234,7 +238,7 @@ class Face:
             if "with" in each:
                 value = f"None if {read.format(each['with'])} is None else {value}"
             values[each["to"]] = value
-        message = maker.build(target, values)
+        message = maker.build(target, values, 4)
         return ObjectView(
             name,
             entry.get("class"),
@@ -256,7 +260,9 @@ class _Builder:
     where: str
     modules: set[str] = field(default_factory=set)
 
-    def build(self, message: Message, values: Mapping[str, str], *, needed: bool = True) -> str:
+    def build(
+        self, message: Message, values: Mapping[str, str], indent: int, *, needed: bool = True
+    ) -> str:
         """A call of the message's class; of ``some`` where it may be left out."""
         project = self.face.project
         own: dict[str, str] = {}
@@ -269,7 +275,7 @@ class _Builder:
                 own[first] = value
         arguments = []
         for step in self._fields(message, own, below):
-            value = own.get(step.attribute) or self._nested(step, below)
+            value = own.get(step.attribute) or self._nested(step, below, indent + 4)
             if step.field.label == "required" and value.startswith("as_"):
                 self.face.uses.add("needed")
                 value = f"needed({literal(step.attribute)}, {value})"
@@ -277,9 +283,9 @@ class _Builder:
         module, name = class_of(project, message)
         self.modules.add(module)
         if needed:
-            return f"{module}.{name}({', '.join(arguments)})"
+            return _laid_out(f"{module}.{name}", arguments, indent)
         self.face.uses.add("some")
-        return f"some({module}.{name}, {', '.join(arguments)})"
+        return _laid_out("some", [f"{module}.{name}", *arguments], indent)
 
     def _fields(
         self, message: Message, own: Mapping[str, str], below: Mapping[str, Any]
@@ -297,12 +303,21 @@ class _Builder:
                     )
         return steps
 
-    def _nested(self, step: Step, below: Mapping[str, Mapping[str, str]]) -> str:
+    def _nested(self, step: Step, below: Mapping[str, Mapping[str, str]], indent: int) -> str:
         message = message_of(self.face.project, step)
         if message is None:
             raise CodegenError(f"{self.where}: {step.attribute} has no fields of its own")
         needed = step.field.label == "required"
-        return self.build(message, below[step.attribute], needed=needed)
+        return self.build(message, below[step.attribute], indent, needed=needed)
+
+
+def _laid_out(function: str, arguments: list[str], indent: int) -> str:
+    """A call on one line, or with each argument on its own."""
+    line = f"{function}({', '.join(arguments)})"
+    if indent + len(line) <= _LINE and "\n" not in line:
+        return line
+    pad = " " * indent
+    return f"{function}(\n" + "".join(f"{pad}    {each},\n" for each in arguments) + f"{pad})"
 
 
 def _account(entry: Mapping[str, Any]) -> str:

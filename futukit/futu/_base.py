@@ -22,8 +22,8 @@ class BaseMethods(Caller):
         """The states of the markets and of OpenD's logins, as a dict. (proto id 1002)"""
         from futukit.messages import get_global_state
 
-        request = get_global_state.Request(c2s=get_global_state.C2S(user_id=0))
-        answer = self._call(1002, request)
+        c2s = get_global_state.C2S(user_id=0)
+        answer = self._call(1002, get_global_state.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.global_state((answer,), answer))), {})
 
     @answering()
@@ -40,6 +40,9 @@ class BaseMethods(Caller):
         """
         from futukit.messages import test_cmd
 
-        request = test_cmd.Request(c2s=test_cmd.C2S(cmd=needed("cmd", as_text("cmd", cmd)), param_str=as_text("params", params)))
-        answer = self._call(1008, request)
+        c2s = test_cmd.C2S(
+            cmd=needed("cmd", as_text("cmd", cmd)),
+            param_str=as_text("params", params),
+        )
+        answer = self._call(1008, test_cmd.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.test_result((answer,), answer))), {})

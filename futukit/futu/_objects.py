@@ -34,25 +34,89 @@ def TimeFilter(name: str, value: Any) -> Any:
     """A TimeFilter as its message; ``name`` is for errors."""
     from futukit.messages import qot_get_code_change
 
-    return qot_get_code_change.TimeFilter(type=needed("type", as_enum(f"{name}.type", value.type, TimeFilterType)), begin_time=as_text(f"{name}.begin_time", value.begin_time), end_time=as_text(f"{name}.end_time", value.end_time))
+    return qot_get_code_change.TimeFilter(
+        type=needed("type", as_enum(f"{name}.type", value.type, TimeFilterType)),
+        begin_time=as_text(f"{name}.begin_time", value.begin_time),
+        end_time=as_text(f"{name}.end_time", value.end_time),
+    )
 
 
 def WarrantRequest(name: str, value: Any) -> Any:
     """A WarrantRequest as its message; ``name`` is for errors."""
     from futukit.messages import qot_get_warrant
 
-    return qot_get_warrant.C2S(begin=needed("begin", as_integer(f"{name}.begin", value.begin)), num=needed("num", as_integer(f"{name}.num", value.num)), sort_field=needed("sort_field", as_enum(f"{name}.sort_field", value.sort_field, SortField)), ascend=needed("ascend", as_flag(f"{name}.ascend", value.ascend)), owner=as_security(f"{name}.stock_owner", value.stock_owner), type_list=as_enums(f"{name}.type_list", value.type_list, WrtType), issuer_list=as_enums(f"{name}.issuer_list", value.issuer_list, Issuer), maturity_time_min=as_text(f"{name}.maturity_time_min", value.maturity_time_min), maturity_time_max=as_text(f"{name}.maturity_time_max", value.maturity_time_max), ipo_period=as_enum(f"{name}.ipo_period", value.ipo_period, IpoPeriod), price_type=as_enum(f"{name}.price_type", value.price_type, PriceType), status=as_enum(f"{name}.status", value.status, WarrantStatus), cur_price_min=as_number(f"{name}.cur_price_min", value.cur_price_min), cur_price_max=as_number(f"{name}.cur_price_max", value.cur_price_max), strike_price_min=as_number(f"{name}.strike_price_min", value.strike_price_min), strike_price_max=as_number(f"{name}.strike_price_max", value.strike_price_max), street_min=as_number(f"{name}.street_min", value.street_min), street_max=as_number(f"{name}.street_max", value.street_max), conversion_min=as_number(f"{name}.conversion_min", value.conversion_min), conversion_max=as_number(f"{name}.conversion_max", value.conversion_max), vol_min=as_integer(f"{name}.vol_min", value.vol_min), vol_max=as_integer(f"{name}.vol_max", value.vol_max), premium_min=as_number(f"{name}.premium_min", value.premium_min), premium_max=as_number(f"{name}.premium_max", value.premium_max), leverage_ratio_min=as_number(f"{name}.leverage_ratio_min", value.leverage_ratio_min), leverage_ratio_max=as_number(f"{name}.leverage_ratio_max", value.leverage_ratio_max), delta_min=as_number(f"{name}.delta_min", value.delta_min), delta_max=as_number(f"{name}.delta_max", value.delta_max), implied_min=as_number(f"{name}.implied_min", value.implied_min), implied_max=as_number(f"{name}.implied_max", value.implied_max), recovery_price_min=as_number(f"{name}.recovery_price_min", value.recovery_price_min), recovery_price_max=as_number(f"{name}.recovery_price_max", value.recovery_price_max), price_recovery_ratio_min=as_number(f"{name}.price_recovery_ratio_min", value.price_recovery_ratio_min), price_recovery_ratio_max=as_number(f"{name}.price_recovery_ratio_max", value.price_recovery_ratio_max))
+    return qot_get_warrant.C2S(
+        begin=needed("begin", as_integer(f"{name}.begin", value.begin)),
+        num=needed("num", as_integer(f"{name}.num", value.num)),
+        sort_field=needed("sort_field", as_enum(f"{name}.sort_field", value.sort_field, SortField)),
+        ascend=needed("ascend", as_flag(f"{name}.ascend", value.ascend)),
+        owner=as_security(f"{name}.stock_owner", value.stock_owner),
+        type_list=as_enums(f"{name}.type_list", value.type_list, WrtType),
+        issuer_list=as_enums(f"{name}.issuer_list", value.issuer_list, Issuer),
+        maturity_time_min=as_text(f"{name}.maturity_time_min", value.maturity_time_min),
+        maturity_time_max=as_text(f"{name}.maturity_time_max", value.maturity_time_max),
+        ipo_period=as_enum(f"{name}.ipo_period", value.ipo_period, IpoPeriod),
+        price_type=as_enum(f"{name}.price_type", value.price_type, PriceType),
+        status=as_enum(f"{name}.status", value.status, WarrantStatus),
+        cur_price_min=as_number(f"{name}.cur_price_min", value.cur_price_min),
+        cur_price_max=as_number(f"{name}.cur_price_max", value.cur_price_max),
+        strike_price_min=as_number(f"{name}.strike_price_min", value.strike_price_min),
+        strike_price_max=as_number(f"{name}.strike_price_max", value.strike_price_max),
+        street_min=as_number(f"{name}.street_min", value.street_min),
+        street_max=as_number(f"{name}.street_max", value.street_max),
+        conversion_min=as_number(f"{name}.conversion_min", value.conversion_min),
+        conversion_max=as_number(f"{name}.conversion_max", value.conversion_max),
+        vol_min=as_integer(f"{name}.vol_min", value.vol_min),
+        vol_max=as_integer(f"{name}.vol_max", value.vol_max),
+        premium_min=as_number(f"{name}.premium_min", value.premium_min),
+        premium_max=as_number(f"{name}.premium_max", value.premium_max),
+        leverage_ratio_min=as_number(f"{name}.leverage_ratio_min", value.leverage_ratio_min),
+        leverage_ratio_max=as_number(f"{name}.leverage_ratio_max", value.leverage_ratio_max),
+        delta_min=as_number(f"{name}.delta_min", value.delta_min),
+        delta_max=as_number(f"{name}.delta_max", value.delta_max),
+        implied_min=as_number(f"{name}.implied_min", value.implied_min),
+        implied_max=as_number(f"{name}.implied_max", value.implied_max),
+        recovery_price_min=as_number(f"{name}.recovery_price_min", value.recovery_price_min),
+        recovery_price_max=as_number(f"{name}.recovery_price_max", value.recovery_price_max),
+        price_recovery_ratio_min=as_number(f"{name}.price_recovery_ratio_min", value.price_recovery_ratio_min),
+        price_recovery_ratio_max=as_number(f"{name}.price_recovery_ratio_max", value.price_recovery_ratio_max),
+    )
 
 
 def OptionDataFilter(name: str, value: Any) -> Any:
     """A OptionDataFilter as its message; ``name`` is for errors."""
     from futukit.messages import qot_get_option_chain
 
-    return qot_get_option_chain.DataFilter(implied_volatility_min=as_number(f"{name}.implied_volatility_min", value.implied_volatility_min), implied_volatility_max=as_number(f"{name}.implied_volatility_max", value.implied_volatility_max), delta_min=as_number(f"{name}.delta_min", value.delta_min), delta_max=as_number(f"{name}.delta_max", value.delta_max), gamma_min=as_number(f"{name}.gamma_min", value.gamma_min), gamma_max=as_number(f"{name}.gamma_max", value.gamma_max), vega_min=as_number(f"{name}.vega_min", value.vega_min), vega_max=as_number(f"{name}.vega_max", value.vega_max), theta_min=as_number(f"{name}.theta_min", value.theta_min), theta_max=as_number(f"{name}.theta_max", value.theta_max), rho_min=as_number(f"{name}.rho_min", value.rho_min), rho_max=as_number(f"{name}.rho_max", value.rho_max), net_open_interest_min=as_number(f"{name}.net_open_interest_min", value.net_open_interest_min), net_open_interest_max=as_number(f"{name}.net_open_interest_max", value.net_open_interest_max), open_interest_min=as_number(f"{name}.open_interest_min", value.open_interest_min), open_interest_max=as_number(f"{name}.open_interest_max", value.open_interest_max), vol_min=as_number(f"{name}.vol_min", value.vol_min), vol_max=as_number(f"{name}.vol_max", value.vol_max))
+    return qot_get_option_chain.DataFilter(
+        implied_volatility_min=as_number(f"{name}.implied_volatility_min", value.implied_volatility_min),
+        implied_volatility_max=as_number(f"{name}.implied_volatility_max", value.implied_volatility_max),
+        delta_min=as_number(f"{name}.delta_min", value.delta_min),
+        delta_max=as_number(f"{name}.delta_max", value.delta_max),
+        gamma_min=as_number(f"{name}.gamma_min", value.gamma_min),
+        gamma_max=as_number(f"{name}.gamma_max", value.gamma_max),
+        vega_min=as_number(f"{name}.vega_min", value.vega_min),
+        vega_max=as_number(f"{name}.vega_max", value.vega_max),
+        theta_min=as_number(f"{name}.theta_min", value.theta_min),
+        theta_max=as_number(f"{name}.theta_max", value.theta_max),
+        rho_min=as_number(f"{name}.rho_min", value.rho_min),
+        rho_max=as_number(f"{name}.rho_max", value.rho_max),
+        net_open_interest_min=as_number(f"{name}.net_open_interest_min", value.net_open_interest_min),
+        net_open_interest_max=as_number(f"{name}.net_open_interest_max", value.net_open_interest_max),
+        open_interest_min=as_number(f"{name}.open_interest_min", value.open_interest_min),
+        open_interest_max=as_number(f"{name}.open_interest_max", value.open_interest_max),
+        vol_min=as_number(f"{name}.vol_min", value.vol_min),
+        vol_max=as_number(f"{name}.vol_max", value.vol_max),
+    )
 
 
 def combo_leg(name: str, value: Any) -> Any:
     """A combo_leg as its message; ``name`` is for errors."""
     from futukit.messages import qot_common
 
-    return qot_common.ComboLeg(security=needed(f"{name}.code", as_security(f"{name}.code", value.code)), side=needed(f"{name}.trd_side", as_enum(f"{name}.trd_side", value.trd_side, TrdSide)), qty_ratio=needed(f"{name}.qty_ratio", as_number(f"{name}.qty_ratio", value.qty_ratio)), position_id=as_integer(f"{name}.position_id", value.position_id), pred_side=as_enum(f"{name}.pred_side", value.pred_side, PredSide))
+    return qot_common.ComboLeg(
+        security=needed(f"{name}.code", as_security(f"{name}.code", value.code)),
+        side=needed(f"{name}.trd_side", as_enum(f"{name}.trd_side", value.trd_side, TrdSide)),
+        qty_ratio=needed(f"{name}.qty_ratio", as_number(f"{name}.qty_ratio", value.qty_ratio)),
+        position_id=as_integer(f"{name}.position_id", value.position_id),
+        pred_side=as_enum(f"{name}.pred_side", value.pred_side, PredSide),
+    )

@@ -62,8 +62,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_basic_qot
 
-        request = qot_get_basic_qot.Request(c2s=qot_get_basic_qot.C2S(header=self._quote_header(), security_list=as_securities("code_list", code_list)))
-        answer = self._call(3004, request)
+        c2s = qot_get_basic_qot.C2S(
+            header=self._quote_header(),
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(3004, qot_get_basic_qot.Request(c2s=c2s))
         return RET_OK, frame(_tables.quote(answer.basic_qot_list, answer))
 
     @answering()
@@ -80,8 +83,12 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_ticker
 
-        request = qot_get_ticker.Request(c2s=qot_get_ticker.C2S(header=self._quote_header(), security=needed("security", as_security("code", code)), max_ret_num=needed("max_ret_num", as_count("num", num))))
-        answer = self._call(3010, request)
+        c2s = qot_get_ticker.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+            max_ret_num=needed("max_ret_num", as_count("num", num)),
+        )
+        answer = self._call(3010, qot_get_ticker.Request(c2s=c2s))
         return RET_OK, frame(_tables.ticker(answer.ticker_list, answer))
 
     @answering()
@@ -96,8 +103,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_rt
 
-        request = qot_get_rt.Request(c2s=qot_get_rt.C2S(header=self._quote_header(), security=needed("security", as_security("code", code))))
-        answer = self._call(3008, request)
+        c2s = qot_get_rt.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3008, qot_get_rt.Request(c2s=c2s))
         return RET_OK, frame(_tables.time_share(answer.rt_list, answer))
 
     @answering()
@@ -118,8 +128,14 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_kl
 
-        request = qot_get_kl.Request(c2s=qot_get_kl.C2S(header=self._quote_header(), security=needed("security", as_security("code", code)), req_num=needed("req_num", as_count("num", num)), kl_type=needed("kl_type", as_enum("ktype", ktype, KLType)), rehab_type=needed("rehab_type", as_enum("autype", autype, AuType))))
-        answer = self._call(3006, request)
+        c2s = qot_get_kl.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+            req_num=needed("req_num", as_count("num", num)),
+            kl_type=needed("kl_type", as_enum("ktype", ktype, KLType)),
+            rehab_type=needed("rehab_type", as_enum("autype", autype, AuType)),
+        )
+        answer = self._call(3006, qot_get_kl.Request(c2s=c2s))
         return RET_OK, frame(_tables.kline(answer.kl_list, answer))
 
     @answering()
@@ -139,8 +155,13 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_order_book
 
-        request = qot_get_order_book.Request(c2s=qot_get_order_book.C2S(header=self._quote_header(), security=needed("security", as_security("code", code)), num=needed("num", as_integer("num", num)), order_book_type=as_enum("order_book_type", order_book_type, OrderBookType)))
-        answer = self._call(3012, request)
+        c2s = qot_get_order_book.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+            num=needed("num", as_integer("num", num)),
+            order_book_type=as_enum("order_book_type", order_book_type, OrderBookType),
+        )
+        answer = self._call(3012, qot_get_order_book.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.order_book((answer,), answer))), {})
 
     @answering(REPEATED)
@@ -156,8 +177,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_broker
 
-        request = qot_get_broker.Request(c2s=qot_get_broker.C2S(header=self._quote_header(), security=needed("security", as_security("code", code))))
-        answer = self._call(3014, request)
+        c2s = qot_get_broker.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3014, qot_get_broker.Request(c2s=c2s))
         return RET_OK, frame(_tables.bid_broker(answer.broker_bid_list, answer)), frame(_tables.ask_broker(answer.broker_ask_list, answer))
 
     @answering()
@@ -172,8 +196,8 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import get_user_info
 
-        request = get_user_info.Request(c2s=get_user_info.C2S(flag=as_flags("info_field", info_field)))
-        answer = self._call(1005, request)
+        c2s = get_user_info.C2S(flag=as_flags("info_field", info_field))
+        answer = self._call(1005, get_user_info.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.user_info((answer,), answer))), {})
 
     @answering()
@@ -192,8 +216,12 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import verification
 
-        request = verification.Request(c2s=verification.C2S(type=needed("type", as_enum("verification_type", verification_type, VerificationType)), op=needed("op", as_enum("verification_op", verification_op, VerificationOp)), code=as_text("code", code)))
-        self._call(1006, request)
+        c2s = verification.C2S(
+            type=needed("type", as_enum("verification_type", verification_type, VerificationType)),
+            op=needed("op", as_enum("verification_op", verification_op, VerificationOp)),
+            code=as_text("code", code),
+        )
+        self._call(1006, verification.Request(c2s=c2s))
         return RET_OK, None
 
     @answering()
@@ -212,8 +240,12 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import get_delay_statistics
 
-        request = get_delay_statistics.Request(c2s=get_delay_statistics.C2S(type_list=as_enums("type_list", type_list, DelayStatisticsType), qot_push_stage=as_enum("qot_push_stage", qot_push_stage, QotPushStage), segment_list=as_integers("segment_list", segment_list)))
-        answer = self._call(1007, request)
+        c2s = get_delay_statistics.C2S(
+            type_list=as_enums("type_list", type_list, DelayStatisticsType),
+            qot_push_stage=as_enum("qot_push_stage", qot_push_stage, QotPushStage),
+            segment_list=as_integers("segment_list", segment_list),
+        )
+        answer = self._call(1007, get_delay_statistics.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.delay_statistics((answer,), answer))), {})
 
     @answering()
@@ -228,8 +260,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_request_history_kl_quota
 
-        request = qot_request_history_kl_quota.Request(c2s=qot_request_history_kl_quota.C2S(header=self._quote_header(), b_get_detail=as_flag("get_detail", get_detail)))
-        answer = self._call(3104, request)
+        c2s = qot_request_history_kl_quota.C2S(
+            header=self._quote_header(),
+            b_get_detail=as_flag("get_detail", get_detail),
+        )
+        answer = self._call(3104, qot_request_history_kl_quota.Request(c2s=c2s))
         return RET_OK, (answer.used_quota, answer.remain_quota, records(_tables.history_quota_use(answer.detail_list, answer)), )
 
     @answering()
@@ -244,8 +279,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_security_snapshot
 
-        request = qot_get_security_snapshot.Request(c2s=qot_get_security_snapshot.C2S(header=self._quote_header(), security_list=as_securities("code_list", code_list)))
-        answer = self._call(3203, request)
+        c2s = qot_get_security_snapshot.C2S(
+            header=self._quote_header(),
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(3203, qot_get_security_snapshot.Request(c2s=c2s))
         return RET_OK, frame(_tables.snapshot(answer.snapshot_list, answer))
 
     @answering()
@@ -262,8 +300,12 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_plate_set
 
-        request = qot_get_plate_set.Request(c2s=qot_get_plate_set.C2S(header=self._quote_header(), market=needed("market", as_enum("market", market, Market)), plate_set_type=needed("plate_set_type", as_enum("plate_class", plate_class, Plate))))
-        answer = self._call(3204, request)
+        c2s = qot_get_plate_set.C2S(
+            header=self._quote_header(),
+            market=needed("market", as_enum("market", market, Market)),
+            plate_set_type=needed("plate_set_type", as_enum("plate_class", plate_class, Plate)),
+        )
+        answer = self._call(3204, qot_get_plate_set.Request(c2s=c2s))
         return RET_OK, frame(_tables.plate(answer.plate_info_list, answer))
 
     @answering()
@@ -282,8 +324,13 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_plate_security
 
-        request = qot_get_plate_security.Request(c2s=qot_get_plate_security.C2S(header=self._quote_header(), plate=needed("plate", as_security("plate_code", plate_code)), sort_field=as_enum("sort_field", sort_field, SortField), ascend=as_flag("ascend", ascend)))
-        answer = self._call(3205, request)
+        c2s = qot_get_plate_security.C2S(
+            header=self._quote_header(),
+            plate=needed("plate", as_security("plate_code", plate_code)),
+            sort_field=as_enum("sort_field", sort_field, SortField),
+            ascend=as_flag("ascend", ascend),
+        )
+        answer = self._call(3205, qot_get_plate_security.Request(c2s=c2s))
         return RET_OK, frame(_tables.plate_member(answer.static_info_list, answer))
 
     @answering()
@@ -300,8 +347,12 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_reference
 
-        request = qot_get_reference.Request(c2s=qot_get_reference.C2S(header=self._quote_header(), security=needed("security", as_security("code", code)), reference_type=needed("reference_type", as_enum("reference_type", reference_type, SecurityReferenceType))))
-        answer = self._call(3206, request)
+        c2s = qot_get_reference.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("code", code)),
+            reference_type=needed("reference_type", as_enum("reference_type", reference_type, SecurityReferenceType)),
+        )
+        answer = self._call(3206, qot_get_reference.Request(c2s=c2s))
         return RET_OK, frame(_tables.related_security(answer.static_info_list, answer))
 
     @answering()
@@ -323,8 +374,14 @@ class QuoteMethods(Caller):
         from futukit.messages import qot_get_holding_change_list
 
         begin, until = window(("start", start), ("end", end), 365)
-        request = qot_get_holding_change_list.Request(c2s=qot_get_holding_change_list.C2S(header=self._quote_header(), begin_time=begin, end_time=until, security=needed("security", as_security("code", code)), holder_category=needed("holder_category", as_enum("holder_type", holder_type, StockHolder))))
-        answer = self._call(3208, request)
+        c2s = qot_get_holding_change_list.C2S(
+            header=self._quote_header(),
+            begin_time=begin,
+            end_time=until,
+            security=needed("security", as_security("code", code)),
+            holder_category=needed("holder_category", as_enum("holder_type", holder_type, StockHolder)),
+        )
+        answer = self._call(3208, qot_get_holding_change_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.holding_change(answer.holding_change_list, answer))
 
     @answering()
@@ -340,8 +397,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_capital_distribution
 
-        request = qot_get_capital_distribution.Request(c2s=qot_get_capital_distribution.C2S(header=self._quote_header(), security=needed("security", as_security("stock_code", stock_code))))
-        answer = self._call(3212, request)
+        c2s = qot_get_capital_distribution.C2S(
+            header=self._quote_header(),
+            security=needed("security", as_security("stock_code", stock_code)),
+        )
+        answer = self._call(3212, qot_get_capital_distribution.Request(c2s=c2s))
         return RET_OK, frame(_tables.capital_distribution((answer,), answer))
 
     @answering()
@@ -356,8 +416,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_user_security
 
-        request = qot_get_user_security.Request(c2s=qot_get_user_security.C2S(header=self._quote_header(), group_name=needed("group_name", as_text("group_name", group_name))))
-        answer = self._call(3213, request)
+        c2s = qot_get_user_security.C2S(
+            header=self._quote_header(),
+            group_name=needed("group_name", as_text("group_name", group_name)),
+        )
+        answer = self._call(3213, qot_get_user_security.Request(c2s=c2s))
         return RET_OK, frame(_tables.user_security(answer.static_info_list, answer))
 
     @answering()
@@ -376,8 +439,13 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_modify_user_security
 
-        request = qot_modify_user_security.Request(c2s=qot_modify_user_security.C2S(header=self._quote_header(), group_name=needed("group_name", as_text("group_name", group_name)), op=needed("op", as_enum("op", op, ModifyUserSecurityOp)), security_list=as_securities("code_list", code_list)))
-        self._call(3214, request)
+        c2s = qot_modify_user_security.C2S(
+            header=self._quote_header(),
+            group_name=needed("group_name", as_text("group_name", group_name)),
+            op=needed("op", as_enum("op", op, ModifyUserSecurityOp)),
+            security_list=as_securities("code_list", code_list),
+        )
+        self._call(3214, qot_modify_user_security.Request(c2s=c2s))
         return RET_OK, "success"
 
     @answering()
@@ -396,8 +464,14 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_code_change
 
-        request = qot_get_code_change.Request(c2s=qot_get_code_change.C2S(header=self._quote_header(), place_holder=0, security_list=as_securities("code_list", code_list), time_filter_list=as_items("time_filter_list", time_filter_list, _objects.TimeFilter), type_list=as_enums("type_list", type_list, CodeChangeType)))
-        answer = self._call(3216, request)
+        c2s = qot_get_code_change.C2S(
+            header=self._quote_header(),
+            place_holder=0,
+            security_list=as_securities("code_list", code_list),
+            time_filter_list=as_items("time_filter_list", time_filter_list, _objects.TimeFilter),
+            type_list=as_enums("type_list", type_list, CodeChangeType),
+        )
+        answer = self._call(3216, qot_get_code_change.Request(c2s=c2s))
         return RET_OK, frame(_tables.code_change(answer.code_change_list, answer))
 
     @answering()
@@ -412,8 +486,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_ipo_list
 
-        request = qot_get_ipo_list.Request(c2s=qot_get_ipo_list.C2S(header=self._quote_header(), market=needed("market", as_enum("market", market, Market))))
-        answer = self._call(3217, request)
+        c2s = qot_get_ipo_list.C2S(
+            header=self._quote_header(),
+            market=needed("market", as_enum("market", market, Market)),
+        )
+        answer = self._call(3217, qot_get_ipo_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.listing(answer.ipo_list, answer))
 
     @answering()
@@ -428,8 +505,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_future_info
 
-        request = qot_get_future_info.Request(c2s=qot_get_future_info.C2S(header=self._quote_header(), security_list=as_securities("code_list", code_list)))
-        answer = self._call(3218, request)
+        c2s = qot_get_future_info.C2S(
+            header=self._quote_header(),
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(3218, qot_get_future_info.Request(c2s=c2s))
         return RET_OK, frame(_tables.future(answer.future_info_list, answer))
 
     @answering()
@@ -444,8 +524,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_user_security_group
 
-        request = qot_get_user_security_group.Request(c2s=qot_get_user_security_group.C2S(header=self._quote_header(), group_type=needed("group_type", as_enum("group_type", group_type, UserSecurityGroupType))))
-        answer = self._call(3222, request)
+        c2s = qot_get_user_security_group.C2S(
+            header=self._quote_header(),
+            group_type=needed("group_type", as_enum("group_type", group_type, UserSecurityGroupType)),
+        )
+        answer = self._call(3222, qot_get_user_security_group.Request(c2s=c2s))
         return RET_OK, frame(_tables.user_security_group(answer.group_list, answer))
 
     @answering()
@@ -460,8 +543,11 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_market_state
 
-        request = qot_get_market_state.Request(c2s=qot_get_market_state.C2S(header=self._quote_header(), security_list=as_securities("code_list", code_list)))
-        answer = self._call(3223, request)
+        c2s = qot_get_market_state.C2S(
+            header=self._quote_header(),
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(3223, qot_get_market_state.Request(c2s=c2s))
         return RET_OK, frame(_tables.market_state(answer.market_info_list, answer))
 
     @answering()
@@ -478,6 +564,10 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_option_expiration_date
 
-        request = qot_get_option_expiration_date.Request(c2s=qot_get_option_expiration_date.C2S(header=self._quote_header(), owner=needed("owner", as_security("code", code)), index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType)))
-        answer = self._call(3224, request)
+        c2s = qot_get_option_expiration_date.C2S(
+            header=self._quote_header(),
+            owner=needed("owner", as_security("code", code)),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+        )
+        answer = self._call(3224, qot_get_option_expiration_date.Request(c2s=c2s))
         return RET_OK, frame(_tables.expiration(answer.date_list, answer))

@@ -76,8 +76,21 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_common, trd_get_position_list
 
-        request = trd_get_position_list.Request(c2s=trd_get_position_list.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), filter_pl_ratio_min=as_fraction("pl_ratio_min", pl_ratio_min), filter_pl_ratio_max=as_fraction("pl_ratio_max", pl_ratio_max), refresh_cache=as_flag("refresh_cache", refresh_cache), asset_category=as_enum("asset_category", asset_category, AssetCategory), currency=as_enum("currency", currency, Currency), option_strategy_view=as_flag("show_option_strategy_view", show_option_strategy_view), filter_conditions=some(trd_common.TrdFilterConditions, code_list=as_code_filter("code", code), filter_market=as_enum("position_market", position_market, TrdMarket))))
-        answer = self._call(2102, request)
+        c2s = trd_get_position_list.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            filter_pl_ratio_min=as_fraction("pl_ratio_min", pl_ratio_min),
+            filter_pl_ratio_max=as_fraction("pl_ratio_max", pl_ratio_max),
+            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            asset_category=as_enum("asset_category", asset_category, AssetCategory),
+            currency=as_enum("currency", currency, Currency),
+            option_strategy_view=as_flag("show_option_strategy_view", show_option_strategy_view),
+            filter_conditions=some(
+                trd_common.TrdFilterConditions,
+                code_list=as_code_filter("code", code),
+                filter_market=as_enum("position_market", position_market, TrdMarket),
+            ),
+        )
+        answer = self._call(2102, trd_get_position_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.positions(answer.position_list, answer))
 
     @answering()
@@ -110,8 +123,20 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_common, trd_get_order_list
 
-        request = trd_get_order_list.Request(c2s=trd_get_order_list.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), filter_status_list=as_enums("status_filter_list", status_filter_list, OrderStatus), refresh_cache=as_flag("refresh_cache", refresh_cache), filter_conditions=some(trd_common.TrdFilterConditions, order_id_ex_list=as_identifier("order_id", order_id), code_list=as_code_filter("code", code), begin_time=as_time("start", start), end_time=as_time("end", end), filter_market=as_enum("order_market", order_market, TrdMarket))))
-        answer = self._call(2201, request)
+        c2s = trd_get_order_list.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            filter_status_list=as_enums("status_filter_list", status_filter_list, OrderStatus),
+            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            filter_conditions=some(
+                trd_common.TrdFilterConditions,
+                order_id_ex_list=as_identifier("order_id", order_id),
+                code_list=as_code_filter("code", code),
+                begin_time=as_time("start", start),
+                end_time=as_time("end", end),
+                filter_market=as_enum("order_market", order_market, TrdMarket),
+            ),
+        )
+        answer = self._call(2201, trd_get_order_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.orders(answer.order_list, answer))
 
     @answering()
@@ -142,8 +167,17 @@ class TradeMethods(Caller):
         from futukit.messages import trd_common, trd_get_history_order_list
 
         begin, until = window(("start", start), ("end", end), 90)
-        request = trd_get_history_order_list.Request(c2s=trd_get_history_order_list.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), filter_status_list=as_enums("status_filter_list", status_filter_list, OrderStatus), filter_conditions=trd_common.TrdFilterConditions(begin_time=begin, end_time=until, code_list=as_code_filter("code", code), filter_market=as_enum("order_market", order_market, TrdMarket))))
-        answer = self._call(2221, request)
+        c2s = trd_get_history_order_list.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            filter_status_list=as_enums("status_filter_list", status_filter_list, OrderStatus),
+            filter_conditions=trd_common.TrdFilterConditions(
+                begin_time=begin,
+                end_time=until,
+                code_list=as_code_filter("code", code),
+                filter_market=as_enum("order_market", order_market, TrdMarket),
+            ),
+        )
+        answer = self._call(2221, trd_get_history_order_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.orders(answer.order_list, answer))
 
     @answering()
@@ -164,8 +198,11 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_get_order_fee
 
-        request = trd_get_order_fee.Request(c2s=trd_get_order_fee.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), order_id_ex_list=as_identifiers("order_id_list", order_id_list)))
-        answer = self._call(2225, request)
+        c2s = trd_get_order_fee.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            order_id_ex_list=as_identifiers("order_id_list", order_id_list),
+        )
+        answer = self._call(2225, trd_get_order_fee.Request(c2s=c2s))
         return RET_OK, frame(_tables.order_fees(answer.order_fee_list, answer))
 
     @answering()
@@ -190,8 +227,16 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_common, trd_get_order_fill_list
 
-        request = trd_get_order_fill_list.Request(c2s=trd_get_order_fill_list.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), refresh_cache=as_flag("refresh_cache", refresh_cache), filter_conditions=some(trd_common.TrdFilterConditions, code_list=as_code_filter("code", code), filter_market=as_enum("deal_market", deal_market, TrdMarket))))
-        answer = self._call(2211, request)
+        c2s = trd_get_order_fill_list.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            filter_conditions=some(
+                trd_common.TrdFilterConditions,
+                code_list=as_code_filter("code", code),
+                filter_market=as_enum("deal_market", deal_market, TrdMarket),
+            ),
+        )
+        answer = self._call(2211, trd_get_order_fill_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.deals(answer.order_fill_list, answer))
 
     @answering()
@@ -220,8 +265,16 @@ class TradeMethods(Caller):
         from futukit.messages import trd_common, trd_get_history_order_fill_list
 
         begin, until = window(("start", start), ("end", end), 90)
-        request = trd_get_history_order_fill_list.Request(c2s=trd_get_history_order_fill_list.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index), filter_conditions=trd_common.TrdFilterConditions(begin_time=begin, end_time=until, code_list=as_code_filter("code", code), filter_market=as_enum("deal_market", deal_market, TrdMarket))))
-        answer = self._call(2222, request)
+        c2s = trd_get_history_order_fill_list.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
+            filter_conditions=trd_common.TrdFilterConditions(
+                begin_time=begin,
+                end_time=until,
+                code_list=as_code_filter("code", code),
+                filter_market=as_enum("deal_market", deal_market, TrdMarket),
+            ),
+        )
+        answer = self._call(2222, trd_get_history_order_fill_list.Request(c2s=c2s))
         return RET_OK, frame(_tables.history_deals(answer.order_fill_list, answer))
 
     @answering()
@@ -236,8 +289,11 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_get_margin_ratio
 
-        request = trd_get_margin_ratio.Request(c2s=trd_get_margin_ratio.C2S(header=self._trade_header(code=code_list, checked=False), security_list=as_securities("code_list", code_list)))
-        answer = self._call(2223, request)
+        c2s = trd_get_margin_ratio.C2S(
+            header=self._trade_header(code=code_list, checked=False),
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(2223, trd_get_margin_ratio.Request(c2s=c2s))
         return RET_OK, frame(_tables.margin_ratios(answer.margin_ratio_info_list, answer))
 
     @answering()
@@ -264,8 +320,14 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_flow_summary
 
-        request = trd_flow_summary.Request(c2s=trd_flow_summary.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index, checked=False), clearing_date=needed("clearing_date", as_text("clearing_date", clearing_date)), cash_flow_direction=as_enum("cashflow_direction", cashflow_direction, CashFlowDirection), start_create_date=as_filled_text("start", start), end_create_date=as_filled_text("end", end)))
-        answer = self._call(2226, request)
+        c2s = trd_flow_summary.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index, checked=False),
+            clearing_date=needed("clearing_date", as_text("clearing_date", clearing_date)),
+            cash_flow_direction=as_enum("cashflow_direction", cashflow_direction, CashFlowDirection),
+            start_create_date=as_filled_text("start", start),
+            end_create_date=as_filled_text("end", end),
+        )
+        answer = self._call(2226, trd_flow_summary.Request(c2s=c2s))
         return RET_OK, frame(_tables.cash_flows(answer.flow_summary_info_list, answer))
 
     @answering()
@@ -294,6 +356,13 @@ class TradeMethods(Caller):
         """
         from futukit.messages import trd_get_combo_max_trd_qtys
 
-        request = trd_get_combo_max_trd_qtys.Request(c2s=trd_get_combo_max_trd_qtys.C2S(header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index, code=combo_leg_list), combo_legs=as_items("combo_leg_list", combo_leg_list, _objects.combo_leg), price=as_number("price", price), qty=needed("qty", as_number("qty", qty)), order_type=needed("order_type", as_enum("order_type", order_type, OrderType)), order_id_ex=as_text("order_id", order_id)))
-        answer = self._call(2112, request)
+        c2s = trd_get_combo_max_trd_qtys.C2S(
+            header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index, code=combo_leg_list),
+            combo_legs=as_items("combo_leg_list", combo_leg_list, _objects.combo_leg),
+            price=as_number("price", price),
+            qty=needed("qty", as_number("qty", qty)),
+            order_type=needed("order_type", as_enum("order_type", order_type, OrderType)),
+            order_id_ex=as_text("order_id", order_id),
+        )
+        answer = self._call(2112, trd_get_combo_max_trd_qtys.Request(c2s=c2s))
         return RET_OK, frame(_tables.combo_trading_info(() if (v1 := answer.max_trd_qtys) is None else (v1,), answer))
