@@ -185,8 +185,11 @@ cdef extern from "Python.h":
     bint PyList_Check(PyObject*) noexcept
     bint PyList_CheckExact(PyObject*) noexcept
     int PyList_Append(PyObject*, PyObject*) noexcept
+    list PyList_New(Py_ssize_t)
+    void PyList_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     PyObject* PyList_AsTuple(PyObject*) noexcept
     PyObject* PySequence_List(PyObject*) noexcept
+    PyObject* PySequence_Fast_GET_ITEM(object, Py_ssize_t) noexcept
     void PyObject_GC_UnTrack(PyObject*) noexcept
 
     PyObject* PyObject_CallOneArg(PyObject*, PyObject*) noexcept

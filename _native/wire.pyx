@@ -6,21 +6,40 @@ A ``Plan`` (``plan.pxi``) holds what the two need to know of a message. The deco
 
 cimport cython
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer, PyBUF_SIMPLE
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject, PyTypeObject, Py_TYPE
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from capi cimport (
     FK_TUPLE_OFFSET,
     Py_DECREF,
     PyBytes_Check,
     PyBytes_GET_SIZE,
+    PyErr_Clear,
+    PyErr_ExceptionMatches,
+    PyExc_UnicodeError,
+    PyList_New,
+    PyList_SET_ITEM,
+    PySequence_Fast_GET_ITEM,
     fk_copyable,
+    fk_lowest_bit,
     fk_slot_offset,
 )
-from cursor cimport WIRE_FIXED32, WIRE_FIXED64, WIRE_LENGTH, WIRE_VARINT
+from cursor cimport (
+    MAX_DEPTH,
+    WIRE_FIXED32,
+    WIRE_FIXED64,
+    WIRE_LENGTH,
+    WIRE_VARINT,
+    read_size,
+    read_tag,
+    read_varint,
+    skip_value,
+)
 from decoder cimport decode_row
 from encoder cimport encode_row
 from header cimport DIGEST_AT, FORMAT_PROTOBUF, HEADER_SIZE, write_header
@@ -41,6 +60,8 @@ from layout cimport (
     EnumTable,
     Field,
     Layout,
+    cell_of,
+    field_of,
 )
 from output cimport MAX_BODY, Encoding, begin, end, put_bytes, written
 from packing cimport Head, frame_sealed_by, sealed_frame
@@ -50,6 +71,7 @@ from settle cimport settle
 from sha1 cimport sha1_bind, sha1_digest
 from sink cimport take_body_name
 from slots cimport blank_row, slots_fillable, slots_usable
+from text cimport make_text
 from trail cimport path_of
 from values cimport Decoding, start_decoding
 
@@ -69,12 +91,14 @@ __all__ = [
     "PushSink",
     "decode",
     "decode_as",
+    "decode_table",
     "define",
     "encode",
     "encode_frame",
     "encode_message",
     "encode_message_frame",
     "plan_of",
+    "real_columns",
 ]
 
 # The longest body that is written.
@@ -262,6 +286,61 @@ cdef int raise_decode_error(Plan plan, Decoding* state) except -1:
             (<bytes>state.reason).decode("ascii"), path_of(&plan.layout, &state.trail)
         )
     return -1
+
+
+def real_columns(Plan plan not None, rows, tuple attributes not None):
+    """Fields of type double of many rows, column by column.
+
+    ``rows`` is a list or tuple of the plan's class. Returns for each attribute its values as
+    native doubles in a ``bytearray``, or None if one of the rows does not have it. Raises
+    ``UsageError`` for an attribute that is no double, ``TypeError`` for a row of another class.
+    """
+    plan.prepare()
+    return [real_column(plan, rows, real_field(plan, attribute)) for attribute in attributes]
+
+
+cdef Field* real_field(Plan plan, attribute) except NULL:
+    cdef int position
+    for position in range(plan.layout.count):
+        field = &plan.layout.fields[position]
+        if <object>field.attribute == attribute and field.kind == KIND_DOUBLE:
+            if not field.repeated:
+                return field
+    raise UsageError(f"{plan.full_name} has no double {attribute!r}")
+
+
+cdef object real_column(Plan plan, rows, Field* field):
+    cdef Py_ssize_t position
+    cdef Py_ssize_t count = -1
+    cdef PyObject* row
+    cdef double* column
+    if type(rows) is list or type(rows) is tuple:
+        count = len(rows)
+    if count < 0:
+        raise TypeError("rows are a list or a tuple")
+    values = PyByteArray_FromStringAndSize(NULL, count * <Py_ssize_t>sizeof(double))
+    column = <double*>PyByteArray_AS_STRING(values)
+    for position in range(count):
+        row = PySequence_Fast_GET_ITEM(rows, position)
+        if Py_TYPE(<object>row) != <PyTypeObject*>plan.cls:
+            raise TypeError(f"a row is no {plan.full_name}")
+        value = real_cell(plan, row, field)
+        if value is None:
+            return None
+        # Nothing here runs code of others, which could change the list under our feet.
+        if type(value) is not float and type(value) is not int:
+            raise TypeError(f"{<object>field.attribute} is no number in a {plan.full_name}")
+        column[position] = value
+    return values
+
+
+cdef inline object real_cell(Plan plan, PyObject* row, Field* field):
+    if plan.layout.direct and cell_of(row, field)[0] != NULL:
+        return <object>cell_of(row, field)[0]
+    return getattr(<object>row, <object>field.attribute)
+
+
+include "table.pxi"
 
 
 def encode(Plan plan not None, message):

@@ -7,6 +7,7 @@ of its input is a command, answered with one line:
 ``decode`` {name, first, count}     bodies → the SDK's own tables; processor seconds
 ``connect`` {port}                  open a quote context
 ``pushes`` {handler, count}         subscribe, take so many pushes; seconds
+``history`` {count}                 so many request_history_kline of 1000 rows; seconds of each
 ``calls`` {count}                   so many GetGlobalState round trips; seconds of each
 
 The SDK is used as a user gets it, its logging included.
@@ -124,16 +125,27 @@ class Worker:
 
         return type("Counting", (base,), {"on_recv_rsp": on_recv_rsp})()
 
+    def history(self, *, count: int) -> dict[str, object]:
+        """One page of K-lines after the other, as tables."""
+        request = self.context.request_history_kline
+        return timed(lambda: request("HK.00700", max_count=1000), count)
+
     def calls(self, *, count: int) -> dict[str, object]:
         """One round trip after the other."""
-        call = self.context.get_global_state
-        gc.collect()
-        spent = []
-        for _ in range(count):
-            started = time.perf_counter()
-            call()
-            spent.append(time.perf_counter() - started)
-        return {"seconds": spent}
+        return timed(self.context.get_global_state, count)
+
+
+def timed(call: Callable[[], Any], count: int) -> dict[str, object]:
+    """Seconds of each of so many calls; the first answer must be one."""
+    if call()[0] != 0:
+        return {"error": "the call fails"}
+    gc.collect()
+    spent = []
+    for _ in range(count):
+        started = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - started)
+    return {"seconds": spent}
 
 
 def handler_class(futu: Any, proto_id: int) -> Any:

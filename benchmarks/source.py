@@ -7,6 +7,8 @@ the other. It prints ``{"port": N}`` and then answers each line of its input:
     The next Qot_Sub (3001) on any connection is answered and then followed by ``n`` frames of
     the file from number ``i`` on, cyclically, as fast as the reader takes them.
 
+Each proto id in the file named ``answers`` is answered with its first frame there.
+
 With ``--spin`` it never sleeps while somebody is connected, so that a round trip measures the
 client and not how the operating system wakes this process. It ends with its input.
 """
@@ -52,6 +54,14 @@ class FrameFile:
     def __len__(self) -> int:
         return len(self._starts) - 1
 
+    def answers(self) -> dict[int, tuple[bytes, bytes]]:
+        """The first frame of each proto id: what is before the serial number, what after it."""
+        found: dict[int, tuple[bytes, bytes]] = {}
+        for number in range(len(self)):
+            frame = self.stream(number, 1)
+            found.setdefault(_HEADER.unpack_from(frame)[1], (frame[:8], frame[12:]))
+        return found
+
     def stream(self, first: int, count: int) -> bytes:
         """``count`` frames from number ``first`` on, going round at the end."""
         first %= len(self)
@@ -73,7 +83,7 @@ class Source:
         self._armed = b""
         self._connections: dict[socket.socket, bytes] = {}
         self._opened = 0
-        self._answers = _canned()
+        self._answers = _canned() | files.pop("answers", FrameFile(b"")).answers()
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector.register(self._listener, selectors.EVENT_READ)

@@ -19,7 +19,7 @@ _CONTEXTS = {"base": "BaseMethods", "quote": "QuoteMethods", "trade": "TradeMeth
 _IMPORTS = "# imports\n"
 _HELPERS = {
     "futukit.futu.conversions": "LACKING MISSING lacking",
-    "futukit.futu.frames": "Columns frame records with_attrs",
+    "futukit.futu.frames": "Columns frame reals records with_attrs",
     "futukit.futu.handlers": "RspHandlerBase",
     "futukit.futu.outcome": "RET_OK REPEATED Outcome answering",
 }

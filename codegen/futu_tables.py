@@ -31,7 +31,7 @@ _OF_TABLES = {
     "dict": "next(iter(records({})), {{}})",
 }
 _SEQUENCES = {"tuple": "({})", "items": "[{}]"}
-_KEYS = {"columns", "absent", "within", "when", "rows_of", "answer_of"}
+_KEYS = {"columns", "absent", "within", "when", "rows_of", "answer_of", "reals"}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class TableView:
     name: str
     doc: str
     columns: tuple[tuple[str, str], ...]
+    reals: tuple[str, ...]
 
 
 @dataclass
@@ -101,6 +102,8 @@ class _Maker:
         self._source = tables.sources.get(name, {})
         self._row = row
         self._messages = {"row": row, "answer": answer, "parent": parent}
+        # Attributes that are read for all rows at once, where a table wants that.
+        self._reals: dict[str, None] | None = {} if self._source.get("reals") else None
         self._each = "for row in rows" if parent is None else "for parent, row in rows"
         self._variables = variables or Variables()
         unknown = set(self._source) - _KEYS
@@ -114,7 +117,8 @@ class _Maker:
             if column in columns:
                 raise CodegenError(f"table {self._name}: column {column!r} stands there twice")
             columns[column] = self._column(column, source, conversion, absent)
-        return TableView(self._name, f"Columns of {self._row.full_name}.", tuple(columns.items()))
+        doc = f"Columns of {self._row.full_name}."
+        return TableView(self._name, doc, tuple(columns.items()), tuple(self._reals or ()))
 
     def _column(self, column: str, source: str, conversion: str, absent: Any) -> str:
         if source.startswith("="):
@@ -127,7 +131,17 @@ class _Maker:
             # Without rows there may be no answer either.
             return f"[{expression}] * len(rows) if rows else []"
         values = f"[{expression} {self._each}]"
-        return f"lacking({values})" if "LACKING" in expression else values
+        values = f"lacking({values})" if "LACKING" in expression else values
+        first = source.partition("|")[0]
+        if conversion or self._reals is None or not self._is_real(first, where):
+            return values
+        self._reals[first] = None
+        name = self._variables.fresh()
+        return f"{name} if ({name} := real.get({literal(first)})) is not None else {values}"
+
+    def _is_real(self, path: str, where: str) -> bool:
+        steps = steps_of(self._project, self._row, path, where)
+        return len(steps) == 1 and steps[0].field.kind == "double" and not steps[0].repeated
 
     def single(self, source: str, conversion: str, absent: Any, where: str) -> str:
         """The value of one row."""

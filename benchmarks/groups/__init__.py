@@ -16,5 +16,6 @@ GROUPS: Final = {
     "pushes": "pushes",
     "roundtrip": "roundtrip",
     "websocket": "websocket",
+    "face": "face",
     "import": "imports",
 }

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar, final
 
 from msgspec import Struct
@@ -14,12 +14,14 @@ __all__ = [
     "PushSink",
     "decode",
     "decode_as",
+    "decode_table",
     "define",
     "encode",
     "encode_frame",
     "encode_message",
     "encode_message_frame",
     "plan_of",
+    "real_columns",
 ]
 
 _StructT = TypeVar("_StructT", bound=Struct)
@@ -56,6 +58,12 @@ def define(cls: type[Struct], full_name: str, fields: Iterable[_FieldRow]) -> Pl
 def plan_of(cls: type[Struct]) -> Plan: ...
 def decode(plan: Plan, data: Buffer) -> Any: ...
 def decode_as(cls: type[_StructT], data: Buffer) -> _StructT: ...
+def decode_table(
+    plan: Plan, data: bytes, path: tuple[str, ...], attributes: tuple[str, ...]
+) -> tuple[Any, list[Any]] | None: ...
+def real_columns(
+    plan: Plan, rows: Sequence[Any], attributes: tuple[str, ...]
+) -> list[bytearray | None]: ...
 def encode(plan: Plan, message: Struct) -> bytes: ...
 def encode_message(message: Struct) -> bytes: ...
 def encode_frame(

@@ -7,7 +7,7 @@ Nothing is listed by hand: an order is a request whose C2S has a ``packet_id`` (
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -15,7 +15,15 @@ from futukit import codec
 from futukit.errors import DecodeError, UsageError, server_error
 from futukit.messages import common, registry
 
-__all__ = ["RequestKind", "plain_bytes", "request_kind"]
+__all__ = ["Answer", "RequestKind", "plain_bytes", "request_kind"]
+
+
+class Answer(NamedTuple):
+    """An answer as it came: its body in plain, the frame's serial and body format."""
+
+    body: bytes
+    serial: int
+    body_format: int
 
 
 class RequestKind:

@@ -193,6 +193,8 @@ from futukit.futu._handlers import (
     RTDataHandlerBase as RTDataHandlerBase,
     StockQuoteHandlerBase as StockQuoteHandlerBase,
     TickerHandlerBase as TickerHandlerBase,
+    TradeDealHandlerBase as TradeDealHandlerBase,
+    TradeOrderHandlerBase as TradeOrderHandlerBase,
 )
 from futukit.futu._screening import (
     BasicProperty as BasicProperty,
@@ -286,6 +288,11 @@ from futukit.futu.requests import (
     SimpleFilter as SimpleFilter,
     TimeFilter as TimeFilter,
     WarrantRequest as WarrantRequest,
+)
+from futukit.futu.trade import (
+    OpenCryptoTradeContext as OpenCryptoTradeContext,
+    OpenFutureTradeContext as OpenFutureTradeContext,
+    OpenSecTradeContext as OpenSecTradeContext,
 )
 
 __all__ = (
@@ -418,7 +425,10 @@ __all__ = (
     "NoneDataValue",
     "normalize_date_format",
     "normalize_start_end_date",
+    "OpenCryptoTradeContext",
+    "OpenFutureTradeContext",
     "OpenQuoteContext",
+    "OpenSecTradeContext",
     "OptIndicator",
     "OptionAreaType",
     "OptionCondType",
@@ -526,6 +536,8 @@ __all__ = (
     "TRADE",
     "TradeDateMarket",
     "TradeDateType",
+    "TradeDealHandlerBase",
+    "TradeOrderHandlerBase",
     "TrailType",
     "TrdAccRole",
     "TrdAccStatus",

@@ -82,7 +82,7 @@ from futukit.futu.conversions import (
     trading_hours,
     winning_numbers,
 )
-from futukit.futu.frames import Columns, records
+from futukit.futu.frames import Columns, reals, records
 
 # The generator has checked every attribute against the schema: nothing is typed twice here.
 
@@ -422,19 +422,20 @@ def holding_change(rows: Sequence[Any], answer: Any) -> Columns:
 
 def kline(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.KLine."""
+    real = reals(rows, ("open_price", "close_price", "high_price", "low_price", "hp_volume", "turnover", "pe", "turnover_rate", "last_close_price",))
     return {
         "code": [code(answer.security)] * len(rows) if rows else [],
         "name": ["N/A" if (v1 := answer.name) is None else v1] * len(rows) if rows else [],
         "time_key": [row.time for row in rows],
-        "open": [0.0 if (v2 := row.open_price) is None else v2 for row in rows],
-        "close": [0.0 if (v3 := row.close_price) is None else v3 for row in rows],
-        "high": [0.0 if (v4 := row.high_price) is None else v4 for row in rows],
-        "low": [0.0 if (v5 := row.low_price) is None else v5 for row in rows],
-        "volume": [(0 if (v6 := row.volume) is None else v6) if (v7 := row.hp_volume) is None else v7 for row in rows],
-        "turnover": [0.0 if (v8 := row.turnover) is None else v8 for row in rows],
-        "pe_ratio": [0.0 if (v9 := row.pe) is None else v9 for row in rows],
-        "turnover_rate": [0.0 if (v10 := row.turnover_rate) is None else v10 for row in rows],
-        "last_close": [0.0 if (v11 := row.last_close_price) is None else v11 for row in rows],
+        "open": v3 if (v3 := real.get("open_price")) is not None else [0.0 if (v2 := row.open_price) is None else v2 for row in rows],
+        "close": v5 if (v5 := real.get("close_price")) is not None else [0.0 if (v4 := row.close_price) is None else v4 for row in rows],
+        "high": v7 if (v7 := real.get("high_price")) is not None else [0.0 if (v6 := row.high_price) is None else v6 for row in rows],
+        "low": v9 if (v9 := real.get("low_price")) is not None else [0.0 if (v8 := row.low_price) is None else v8 for row in rows],
+        "volume": v12 if (v12 := real.get("hp_volume")) is not None else [(0 if (v10 := row.volume) is None else v10) if (v11 := row.hp_volume) is None else v11 for row in rows],
+        "turnover": v14 if (v14 := real.get("turnover")) is not None else [0.0 if (v13 := row.turnover) is None else v13 for row in rows],
+        "pe_ratio": v16 if (v16 := real.get("pe")) is not None else [0.0 if (v15 := row.pe) is None else v15 for row in rows],
+        "turnover_rate": v18 if (v18 := real.get("turnover_rate")) is not None else [0.0 if (v17 := row.turnover_rate) is None else v17 for row in rows],
+        "last_close": v20 if (v20 := real.get("last_close_price")) is not None else [0.0 if (v19 := row.last_close_price) is None else v19 for row in rows],
     }
 
 

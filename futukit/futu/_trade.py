@@ -27,6 +27,7 @@ from futukit.futu.arguments import (
     as_items,
     as_number,
     as_securities,
+    as_switch,
     as_text,
     as_time,
     needed,
@@ -53,7 +54,7 @@ class TradeMethods(Caller):
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
-        refresh_cache: bool = False,
+        refresh_cache: Any = False,
         position_market: str = TrdMarket.NONE,
         asset_category: str = AssetCategory.NONE,
         currency: str = Currency.USD,
@@ -80,7 +81,7 @@ class TradeMethods(Caller):
             header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
             filter_pl_ratio_min=as_fraction("pl_ratio_min", pl_ratio_min),
             filter_pl_ratio_max=as_fraction("pl_ratio_max", pl_ratio_max),
-            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            refresh_cache=as_switch("refresh_cache", refresh_cache),
             asset_category=as_enum("asset_category", asset_category, AssetCategory),
             currency=as_enum("currency", currency, Currency),
             option_strategy_view=as_flag("show_option_strategy_view", show_option_strategy_view),
@@ -104,7 +105,7 @@ class TradeMethods(Caller):
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
-        refresh_cache: bool = False,
+        refresh_cache: Any = False,
         order_market: str = TrdMarket.NONE,
     ) -> Outcome:
         """The orders of an account that are open or were made today. (proto id 2201)
@@ -126,7 +127,7 @@ class TradeMethods(Caller):
         c2s = trd_get_order_list.C2S(
             header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
             filter_status_list=as_enums("status_filter_list", status_filter_list, OrderStatus),
-            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            refresh_cache=as_switch("refresh_cache", refresh_cache),
             filter_conditions=some(
                 trd_common.TrdFilterConditions,
                 order_id_ex_list=as_identifier("order_id", order_id),
@@ -212,7 +213,7 @@ class TradeMethods(Caller):
         trd_env: str = TrdEnv.REAL,
         acc_id: int = 0,
         acc_index: int = 0,
-        refresh_cache: bool = False,
+        refresh_cache: Any = False,
         deal_market: str = TrdMarket.NONE,
     ) -> Outcome:
         """Today's deals of an account. (proto id 2211)
@@ -229,7 +230,7 @@ class TradeMethods(Caller):
 
         c2s = trd_get_order_fill_list.C2S(
             header=self._trade_header(trd_env=trd_env, acc_id=acc_id, acc_index=acc_index),
-            refresh_cache=as_flag("refresh_cache", refresh_cache),
+            refresh_cache=as_switch("refresh_cache", refresh_cache),
             filter_conditions=some(
                 trd_common.TrdFilterConditions,
                 code_list=as_code_filter("code", code),

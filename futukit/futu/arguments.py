@@ -38,6 +38,7 @@ __all__ = [
     "as_raw",
     "as_securities",
     "as_security",
+    "as_switch",
     "as_text",
     "as_texts",
     "as_time",
@@ -85,10 +86,10 @@ def as_security(name: str, value: Any) -> Security | None:
 
 def as_securities(name: str, value: Any) -> tuple[Security, ...]:
     """One code, several with commas between, or a list of codes; each once, in order."""
-    return tuple(needed(name, as_security(name, code)) for code in listed(value))
+    return tuple(needed(name, as_security(name, code)) for code in listed(value, name))
 
 
-def listed(value: Any) -> list[Any]:
+def listed(value: Any, name: str = "this") -> list[Any]:
     """The elements of a list, of a text with commas, or the single value itself; each once."""
     if value is None:
         return []
@@ -99,7 +100,7 @@ def listed(value: Any) -> list[Any]:
     try:
         return list(dict.fromkeys(value))
     except TypeError:
-        raise UsageError(f"a list of texts or numbers is wanted, not {value!r}") from None
+        raise UsageError(f"{name} is a list of texts or numbers, not {value!r}") from None
 
 
 def as_text(name: str, value: Any) -> str | None:
@@ -111,7 +112,7 @@ def as_text(name: str, value: Any) -> str | None:
 
 def as_texts(name: str, value: Any) -> tuple[str, ...]:
     """A text, or a list of texts."""
-    return tuple(needed(name, as_text(name, text)) for text in listed(value))
+    return tuple(needed(name, as_text(name, text)) for text in listed(value, name))
 
 
 def as_integer(name: str, value: Any) -> int | None:
@@ -119,9 +120,12 @@ def as_integer(name: str, value: Any) -> int | None:
     if value is None:
         return None
     try:
-        return int(value)
+        number: int | None = int(value)
     except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name} is a whole number, not {value!r}") from None
+        number = None
+    if number is None or (isinstance(value, float) and number != value):
+        raise UsageError(f"{name} is a whole number, not {value!r}")
+    return number
 
 
 def as_count(name: str, value: Any) -> int:
@@ -133,7 +137,7 @@ def as_count(name: str, value: Any) -> int:
 
 def as_integers(name: str, value: Any) -> tuple[int, ...]:
     """Several whole numbers, each once."""
-    return tuple(needed(name, as_integer(name, number)) for number in listed(value))
+    return tuple(needed(name, as_integer(name, number)) for number in listed(value, name))
 
 
 def as_number(name: str, value: Any) -> float | None:
@@ -176,7 +180,7 @@ def as_enum(name: str, value: Any, enum: type[FtEnum]) -> Any:
 
 def as_enums(name: str, value: Any, enum: type[FtEnum]) -> tuple[Any, ...]:
     """A word of an enum, or a list of them → their numbers."""
-    return tuple(needed(name, as_enum(name, word, enum)) for word in listed(value))
+    return tuple(needed(name, as_enum(name, word, enum)) for word in listed(value, name))
 
 
 def as_item(name: str, value: Any, item: Callable[[str, Any], T]) -> T | None:
@@ -194,9 +198,8 @@ def as_items(name: str, value: Any, item: Callable[[str, Any], T]) -> tuple[T, .
     if value is None:
         return ()
     each = value if isinstance(value, list | tuple) else [value]
-    return tuple(
-        needed(name, as_item(f"{name}[{index}]", one, item)) for index, one in enumerate(each)
-    )
+    names = [f"{name}[{index}]" for index in range(len(each))]
+    return tuple(needed(own, as_item(own, one, item)) for own, one in zip(names, each, strict=True))
 
 
 def as_enum_or_integer(name: str, value: Any, enum: type[FtEnum]) -> Any:
@@ -211,7 +214,7 @@ def as_choices(name: str, value: Any, *enums: type[FtEnum]) -> tuple[int, ...]:
     words = {word: number for enum in enums for word, number in enum._numbers.items()}
     return tuple(
         words[choice] if isinstance(choice, str) and choice in words else _number(name, choice)
-        for choice in listed(value)
+        for choice in listed(value, name)
     )
 
 
@@ -233,6 +236,12 @@ def as_page(name: str, value: Any) -> str | None:
 def as_time(name: str, value: Any, clock: str = "00:00:00") -> str | None:
     """A date or a time; a date alone gets ``clock``, an empty text is left out."""
     return None if value is None or value == "" else f"{_time(name, value, clock):{_TIME}}"
+
+
+def as_switch(name: str, value: Any) -> bool | None:
+    """A flag that is left out unless it is true."""
+    del name
+    return True if value else None
 
 
 def as_filled_text(name: str, value: Any) -> str | None:
@@ -294,10 +303,14 @@ def window(
         first, last = (None, today) if prefer_end_now else (today, None)
         last = last and _at(last, end_clock)
         first = first and _at(first, start_clock)
-    if first is None and last is not None:
-        first = _at(last - span, start_clock)
-    if last is None and first is not None:
-        last = _at(first + span, end_clock)
+    try:
+        if first is None and last is not None:
+            first = _at(last - span, start_clock)
+        if last is None and first is not None:
+            last = _at(first + span, end_clock)
+    except OverflowError:
+        name, value = end if end[1] else start
+        raise UsageError(f"{name}: {value!r} has no day {days} days away") from None
     pattern = "%Y-%m-%d" if only_date else _TIME
     return f"{first:{pattern}}", f"{last:{pattern}}"
 

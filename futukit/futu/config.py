@@ -14,6 +14,8 @@ __all__ = ["SysConfig", "logger", "set_debug_model", "set_futu_debug_model"]
 
 logger: Final = logging.getLogger("futukit.futu")
 """The face's log. Nothing is written anywhere unless the program configures ``logging``."""
+# Without any handler Python itself writes warnings to standard error.
+logger.addHandler(logging.NullHandler())
 
 
 class SysConfig:
@@ -38,8 +40,8 @@ class SysConfig:
         Raises:
             UsageError: A version that is none.
         """
-        SysConfig.CLINET_ID = client_id
-        SysConfig.CLIENT_VER = None if client_ver is None else _version(client_ver)
+        version = None if client_ver is None else _version(client_ver)
+        SysConfig.CLINET_ID, SysConfig.CLIENT_VER = client_id, version
 
     @classmethod
     def get_client_id(cls) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from futukit import sync
 from futukit.core.client import ClientState, StateChange
+from futukit.core.requests import Answer
 from futukit.errors import (
     ClientClosed,
     ConnectError,
@@ -90,6 +91,10 @@ class OpenContextBase(BaseMethods):
     def _respond(self, proto_id: int, request: Any) -> Any:
         """Like ``_call``, but the whole Response."""
         return self._ready_client().call_response(proto_id, request)
+
+    def _call_body(self, proto_id: int, request: Any) -> Answer:
+        """Like ``_call``, but the answer as it came, whatever it says."""
+        return self._ready_client().call_body(proto_id, request)
 
     def _ready_client(self) -> sync.Client:
         """The client, connected and prepared; waits for the connection where there is none."""

@@ -11,26 +11,39 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from futukit._native.wire import plan_of, real_columns
 from futukit.futu.conversions import MISSING
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Columns", "frame", "records", "require_pandas", "with_attrs"]
+__all__ = [
+    "Columns",
+    "doubles",
+    "frame",
+    "reals",
+    "records",
+    "require_pandas",
+    "texts",
+    "with_attrs",
+]
 
 Columns: TypeAlias = Mapping[str, Sequence[Any]]
-"""Column → its values, one for each row."""
+"""Column → its values, one for each row: a list, or an array that ``doubles`` or ``texts`` made."""
 
-_SAMPLE: Final[Columns] = {
-    "a": ["x", "y"],
-    "b": [1.5, float("nan")],
-    "c": [1, -(2**62)],
-    "d": [True, False],
-    "e": ["", "z"],
-    "f": [0.0, 2.0],
-}
+_SAMPLES: Final[tuple[Columns, ...]] = tuple(
+    {
+        "a": ["x", "y"][:rows],
+        "b": [1.5, float("nan")][:rows],
+        "c": [1, -(2**62)][:rows],
+        "d": [True, False][:rows],
+        "e": ["", "\u96ea"][:rows],
+        "f": [0.0, 2.0][:rows],
+    }
+    for rows in (1, 2)
+)
 
 
 def require_pandas() -> None:
@@ -50,6 +63,34 @@ def with_attrs(table: pandas.DataFrame, **attrs: Any) -> pandas.DataFrame:
     return table
 
 
+def reals(rows: Sequence[Any], attributes: tuple[str, ...]) -> dict[str, Any]:
+    """Fields of type double of all rows, as float64; those that some row lacks are left out."""
+    if not rows:
+        return {}
+    columns = real_columns(plan_of(type(rows[0])), rows, attributes)
+    return {
+        attribute: doubles(column)
+        for attribute, column in zip(attributes, columns, strict=True)
+        if column is not None
+    }
+
+
+def doubles(data: bytearray) -> Any:
+    """Native doubles as an array of float64, without a copy."""
+    import numpy
+
+    return numpy.frombuffer(data, dtype=numpy.float64)
+
+
+def texts(values: Sequence[str], count: int) -> Any:
+    """Texts as an array; a single one ``count`` times."""
+    import numpy
+
+    if len(values) == 1:
+        return numpy.full(count, values[0], dtype=object)
+    return numpy.array(values, dtype=object)
+
+
 def records(columns: Columns) -> list[dict[str, Any]]:
     """The rows as dicts; what a row does not have is left out."""
     names = tuple(columns)
@@ -61,19 +102,26 @@ def records(columns: Columns) -> list[dict[str, Any]]:
 
 @cache
 def _builder() -> Callable[[Columns], pandas.DataFrame]:
-    import pandas
-
-    def construct(columns: Columns) -> pandas.DataFrame:
-        if not any(columns.values()):  # nothing to infer a type from
-            return pandas.DataFrame(columns=list(columns))
-        return pandas.DataFrame(dict(columns))
-
-    assemble = _assembler(construct)
+    assembler = _assembler()
+    if assembler is None:
+        return _construct
     try:
-        same = assemble is not None and _alike(assemble(_SAMPLE), construct(_SAMPLE))
+        same = all(_alike(assembler(sample), _construct(sample)) for sample in _SAMPLES)
     except Exception:  # noqa: BLE001 - another pandas may refuse it in any way
         same = False
-    return assemble if assemble is not None and same else construct
+    return assembler if same else _construct
+
+
+def _construct(columns: Columns) -> pandas.DataFrame:
+    import pandas
+
+    if not _length(columns):  # nothing to infer a type from
+        return pandas.DataFrame(columns=list(columns))
+    return pandas.DataFrame(dict(columns))
+
+
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values()), ()))
 
 
 def _alike(one: pandas.DataFrame, other: pandas.DataFrame) -> bool:
@@ -86,9 +134,18 @@ def _alike(one: pandas.DataFrame, other: pandas.DataFrame) -> bool:
     )
 
 
-def _assembler(
-    construct: Callable[[Columns], pandas.DataFrame],
-) -> Callable[[Columns], pandas.DataFrame] | None:
+class _Layout(NamedTuple):
+    """Where columns of some names and types stand in the blocks of a DataFrame.
+
+    Texts have a block each, numbers one for each type; with each stands its place for pandas.
+    """
+
+    names: pandas.Index
+    texts: list[tuple[int, Any]]
+    numbers: list[tuple[Any, list[int], Any]]
+
+
+def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
     """The maker of frames from blocks, None where pandas has no such door."""
     import numpy
     import pandas
@@ -97,41 +154,51 @@ def _assembler(
         from pandas.api.internals import create_dataframe_from_blocks
     except ImportError:
         return None
-    words = pandas.Series(["x"]).array
-    text_array, text_dtype = type(words), words.dtype
-    numeric: dict[type, Any] = {float: numpy.float64, int: numpy.int64, bool: numpy.bool_}
+    words: Any = pandas.Series(["x"]).array
+    # How pandas itself makes a text array of a checked one of objects: a quarter of the time of
+    # its public door. Where there is no such method, the samples fail and nothing is lost.
+    text_array = words._from_backing_data
+    dtypes: dict[type, Any] = {float: numpy.float64, int: numpy.int64, bool: numpy.bool_}
 
     @lru_cache(maxsize=256)
-    def names_of(names: tuple[str, ...]) -> pandas.Index:
-        return pandas.Index(list(names))
+    def layout_of(names: tuple[str, ...], kinds: tuple[type, ...]) -> _Layout | None:
+        if not {*kinds} <= {str, *dtypes}:
+            return None
+        texts = [(at, numpy.array([at])) for at, kind in enumerate(kinds) if kind is str]
+        gathered: dict[type, list[int]] = {}
+        for at, kind in enumerate(kinds):
+            if kind is not str:
+                gathered.setdefault(kind, []).append(at)
+        numbers = [(dtypes[kind], where, numpy.array(where)) for kind, where in gathered.items()]
+        return _Layout(pandas.Index(list(names)), texts, numbers)
+
+    def kinds_of(data: list[Any]) -> tuple[type, ...]:
+        """The type of each column; ``object`` for one of several types."""
+        kinds = []
+        for values in data:
+            if type(values) is numpy.ndarray:
+                kinds.append(str if values.dtype == object else float)
+                continue
+            found = set(map(type, values))
+            kinds.append(found.pop() if len(found) == 1 else object)
+        return tuple(kinds)
 
     def assemble(columns: Columns) -> pandas.DataFrame:
-        blocks: list[tuple[Any, Any]] = []
-        gathered: dict[type, list[int]] = {}
-        data = list(columns.values())
-        for position, values in enumerate(data):
-            kinds = set(map(type, values))
-            if len(kinds) != 1:
-                return construct(columns)  # mixed or empty: what pandas infers is its own affair
-            kind = kinds.pop()
-            if kind is str:
-                array = text_array._from_sequence(values, dtype=text_dtype)
-                blocks.append((array, numpy.array([position], dtype=numpy.intp)))
-            elif kind in numeric:
-                gathered.setdefault(kind, []).append(position)
-            else:
-                return construct(columns)
-        for kind, positions in gathered.items():
-            rows = [data[position] for position in positions]
-            try:
-                block: Any = numpy.array(rows, dtype=numeric[kind])
-            except OverflowError:  # numbers beyond int64
-                return construct(columns)
-            blocks.append((block, numpy.array(positions, dtype=numpy.intp)))
+        data: list[Any] = list(columns.values())
+        layout = layout_of(tuple(columns), kinds_of(data))
+        if layout is None:  # mixed or empty: what pandas infers then is its own affair
+            return _construct(columns)
+        blocks = [
+            (text_array(numpy.array(data[at], dtype=object)), place) for at, place in layout.texts
+        ]
+        try:
+            for dtype, where, place in layout.numbers:
+                blocks.append((numpy.array([data[at] for at in where], dtype=dtype), place))
+        except OverflowError:  # numbers beyond int64
+            return _construct(columns)
         # A view: the index is kept, and its name is for each frame's owner to change.
-        names = names_of(tuple(columns)).view()
-        return create_dataframe_from_blocks(
-            blocks, index=pandas.RangeIndex(len(data[0])), columns=names
-        )
+        names = layout.names.view()
+        index = pandas.RangeIndex(len(data[0]))
+        return create_dataframe_from_blocks(blocks, index=index, columns=names)
 
     return assemble

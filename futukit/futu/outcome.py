@@ -35,7 +35,7 @@ class Message(str):
     """The text of a failure; the error itself stands behind it.
 
     ``error`` is the exception with its facts (``ret_type``, ``err_code``, ``proto_id``,
-    ``requests_in_doubt``), ``err_code`` OpenD's own error number, where it gave one.
+    ``requests_in_doubt``), ``err_code`` OpenD's own error number.
     """
 
     __slots__ = ("error",)
@@ -44,7 +44,7 @@ class Message(str):
 
     @property
     def err_code(self) -> int | None:
-        """OpenD's ``errCode``; None if it gave none or the failure is not OpenD's."""
+        """OpenD's ``errCode``, 0 if it gave none; None if the failure is not OpenD's."""
         return getattr(self.error, "err_code", None)
 
 

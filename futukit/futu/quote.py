@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from futukit.errors import UsageError
-from futukit.futu import _tables
 from futukit.futu._enums import KL_FIELD, AuType, KLType, SecurityFirm, Session, SubType
 from futukit.futu._quote import QuoteMethods
 from futukit.futu.arguments import (
@@ -23,6 +22,7 @@ from futukit.futu.arguments import (
 from futukit.futu.context import OpenContextBase
 from futukit.futu.conversions import codes
 from futukit.futu.frames import Columns, frame
+from futukit.futu.history import Page, joined, page_of
 from futukit.futu.outcome import RET_OK, Outcome, answering
 from futukit.futu.reference import ReferenceMethods
 from futukit.messages import (
@@ -213,7 +213,7 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
             raise UsageError(f"fields are among those of KL_FIELD, not {fields!r}")
         left = None if max_count is None else as_count("max_count", max_count)
         rehab = as_enum("autype", AuType.NONE if autype in (None, "None") else autype, AuType)
-        columns: dict[str, list[Any]] = {}
+        pages: list[Page] = []
         while True:
             c2s = qot_request_history_kl.C2S(
                 rehab_type=qot_common.RehabType(needed("autype", rehab)),
@@ -228,16 +228,13 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
                 session=SessionNumber(needed("session", as_enum("session", session, Session))),
                 header=self._quote_header(),
             )
-            answer = self._call(3103, qot_request_history_kl.Request(c2s=c2s))
-            rows = [row for row in answer.kl_list if not row.is_blank]
-            for name, values in _tables.history_kline(rows, answer).items():
-                columns.setdefault(name, []).extend(values)
-            page_req_key = answer.next_req_key
-            left = None if left is None else left - len(rows)
+            pages.append(page_of(self._call_body(3103, qot_request_history_kl.Request(c2s=c2s))))
+            page_req_key = pages[-1].next_key
+            left = None if left is None else left - pages[-1].rows
             # The presence of the key, even of an empty one, tells that there is more.
             if page_req_key is None or (left is not None and left <= 0):
                 break
-        return RET_OK, frame(_selected(columns, chosen)), page_req_key
+        return RET_OK, frame(_selected(joined(pages), chosen)), page_req_key
 
 
 def _selected(columns: Columns, chosen: list[str]) -> Columns:

@@ -173,7 +173,7 @@ class OpenTradeContextBase(OrderMethods, OpenContextBase):
 
     def _on_ready(self) -> None:
         self._accounts.forget()
-        self._subscribed = ()
+        self._subscribed = ()  # the client restores it too, but may have been refused
         try:
             self._list_accounts()
             if self._password_md5 is not None:

@@ -25,7 +25,7 @@ from futukit.core.client import (
 from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
 from futukit.core.listening import Listener, check_handler
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
-from futukit.core.requests import plain_bytes, request_kind
+from futukit.core.requests import Answer, plain_bytes, request_kind
 from futukit.core.session import ClientSession
 from futukit.core.wiring import Wiring
 from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
@@ -92,12 +92,18 @@ class Client(ClientBase):
         call, body = self._exchange(proto_id, message, timeout)
         return request_kind(proto_id).result(body, call.serial, self._body_format)
 
-    def call_response(
-        self, proto_id: int, message: Any, /, *, timeout: float | None = None
-    ) -> Any:
+    def call_response(self, proto_id: int, message: Any, /, *, timeout: float | None = None) -> Any:
         """Like ``call``, but the whole Response: for the ``ret_msg`` of a call that succeeded."""
         call, body = self._exchange(proto_id, message, timeout)
         return request_kind(proto_id).whole(body, call.serial, self._body_format)
+
+    def call_body(self, proto_id: int, message: Any, /, *, timeout: float | None = None) -> Answer:
+        """Like ``call``, but the answer's body as it came, for a decoder of one's own.
+
+        A retType other than 0 raises nothing here.
+        """
+        call, body = self._exchange(proto_id, message, timeout)
+        return Answer(body, call.serial, self._body_format)
 
     def call_bytes(self, proto_id: int, body: bytes, /, *, timeout: float | None = None) -> bytes:
         """Send the plain bytes of a Request and return those of the Response, both as they are.
