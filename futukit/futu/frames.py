@@ -174,7 +174,7 @@ def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
 
     def kinds_of(data: list[Any]) -> tuple[type, ...]:
         """The type of each column; ``object`` for one of several types."""
-        kinds = []
+        kinds: list[type] = []
         for values in data:
             if type(values) is numpy.ndarray:
                 kinds.append(str if values.dtype == object else float)

@@ -266,5 +266,5 @@ def test_offline_the_official_sdk_is_unavailable_with_a_reason(offline: None) ->
 
 def test_offline_its_rows_are_absent_with_the_reason(offline: None) -> None:
     rows = list(imports.measure(Run(QUICK)))
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert all(isinstance(row, Absent) and "FUTUKIT_OFFLINE" in row.reason for row in rows)

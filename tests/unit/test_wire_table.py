@@ -24,7 +24,7 @@ Response = qot_request_history_kl.Response
 
 
 def a_row(number: int, **more: Any) -> qot_common.KLine:
-    values = {name: number + 0.25 for name in REALS}
+    values = dict.fromkeys(REALS, number + 0.25)
     return qot_common.KLine(
         **{"time": f"2026-01-01 09:{number:02d}:00", "is_blank": False, **values, **more}
     )
@@ -70,7 +70,7 @@ def agree(data: bytes) -> bool:
     found = in_columns(data)
     if found is None:
         return False
-    message = codec.decode(Response, data)
+    message: Any = codec.decode(Response, data)
     assert found[1] == expected(message)
     assert codec.encode(found[0]) == codec.encode(
         Response(
