@@ -30,7 +30,7 @@ def decode_table(Plan plan not None, bytes data not None, tuple path not None, t
     cdef Table table
     cdef Field* outer
     cdef Field* inner
-    cdef Py_ssize_t count
+    cdef Py_ssize_t count = 0
     plan.prepare()
     if len(path) != 2 or len(attributes) > TABLE_COLUMNS:
         raise UsageError("a table is a list of rows in a sub-message, with few columns")
@@ -43,10 +43,9 @@ def decode_table(Plan plan not None, bytes data not None, tuple path not None, t
     if not start_table(&table, inner.child, attributes, plan):
         return None
     rest = bytearray()
-    rows = split_rows(data, outer, inner, rest)
+    rows = split_rows(data, outer, inner, rest, &count)
     if rows is None:
         return None
-    count = len(rows) // <Py_ssize_t>sizeof(Span)
     if count * inner.child.cost > _max_cells:
         return None
     columns = new_columns(&table, attributes, count)
@@ -113,7 +112,9 @@ cdef list new_columns(Table* table, tuple attributes, Py_ssize_t count):
     return columns
 
 
-cdef bytearray split_rows(bytes data, Field* outer, Field* inner, bytearray rest):
+cdef bytearray split_rows(
+    bytes data, Field* outer, Field* inner, bytearray rest, Py_ssize_t* count
+):
     """The rows' places in ``data`` as Spans; what is left of it goes to ``rest``.
 
     None where the sub-message comes twice or the bytes are no message.
@@ -139,7 +140,7 @@ cdef bytearray split_rows(bytes data, Field* outer, Field* inner, bytearray rest
         if at == NULL or rows is not None:
             return None
         within = bytearray()
-        rows = spans_in(at, at + size, inner, within)
+        rows = spans_in(at, at + size, inner, within, count)
         if rows is None:
             return None
         rest += (<const char*>start)[: outer.tag_size]
@@ -150,14 +151,16 @@ cdef bytearray split_rows(bytes data, Field* outer, Field* inner, bytearray rest
 
 
 cdef bytearray spans_in(
-    const uint8_t* at, const uint8_t* end, Field* inner, bytearray within
+    const uint8_t* at, const uint8_t* end, Field* inner, bytearray within, Py_ssize_t* count
 ):
     """The same for the sub-message."""
     cdef const uint8_t* start
     cdef Py_ssize_t size
+    cdef Py_ssize_t room = 64
     cdef uint32_t tag
-    cdef Span span
-    cdef bytearray rows = bytearray()
+    cdef Span* span
+    cdef bytearray rows = PyByteArray_FromStringAndSize(NULL, room * <Py_ssize_t>sizeof(Span))
+    count[0] = 0
     while at < end:
         start = at
         at = read_tag(at, end, &tag)
@@ -167,10 +170,14 @@ cdef bytearray spans_in(
             at = read_size(at, end, &size)
             if at == NULL:
                 return None
+            if count[0] == room:
+                room *= 2
+                PyByteArray_Resize(rows, room * <Py_ssize_t>sizeof(Span))
+            span = <Span*>PyByteArray_AS_STRING(rows) + count[0]
             span.at = at
-            span.end = at + size
             at += size
-            rows += (<const char*>&span)[: sizeof(Span)]
+            span.end = at
+            count[0] += 1
             continue
         at = skip_value(at, end, tag, MAX_DEPTH)
         if at == NULL:

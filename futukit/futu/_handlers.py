@@ -11,6 +11,11 @@ from futukit.futu.handlers import RspHandlerBase
 from futukit.futu.outcome import Outcome, RET_OK
 
 __all__ = (
+    "IndicatorCalcHandlerBase",
+    "EventContractKlineHandlerBase",
+    "EventContractOrderBookHandlerBase",
+    "EventContractTickerHandlerBase",
+    "OptionEventHandlerBase",
     "StockQuoteHandlerBase",
     "CurKlineHandlerBase",
     "RTDataHandlerBase",
@@ -21,6 +26,61 @@ __all__ = (
     "TradeOrderHandlerBase",
     "TradeDealHandlerBase",
 )
+
+
+class IndicatorCalcHandlerBase(RspHandlerBase):
+    """The result of an indicator's calculation. (proto id 3261)"""
+
+    proto_id = 3261
+
+    def on_recv_rsp(self, rsp_pb: Any) -> Outcome:
+        """``rsp_pb`` is the push as a typed Response; returns what the official base returns."""
+        answer = rsp_pb.s2c
+        return RET_OK, next(iter(records(_tables.indicator_result((answer,), answer))), {})
+
+
+class EventContractKlineHandlerBase(RspHandlerBase):
+    """K-lines of an event contract that changed. (proto id 3451)"""
+
+    proto_id = 3451
+
+    def on_recv_rsp(self, rsp_pb: Any) -> Outcome:
+        """``rsp_pb`` is the push as a typed Response; returns what the official base returns."""
+        answer = rsp_pb.s2c
+        return RET_OK, frame(_tables.event_kline_push([(each, row) for each in answer.kline_list for row in each.kline_list], answer))
+
+
+class EventContractOrderBookHandlerBase(RspHandlerBase):
+    """Order books of event contracts that changed, a dict each. (proto id 3450)"""
+
+    proto_id = 3450
+
+    def on_recv_rsp(self, rsp_pb: Any) -> Outcome:
+        """``rsp_pb`` is the push as a typed Response; returns what the official base returns."""
+        answer = rsp_pb.s2c
+        return RET_OK, records(_tables.event_order_book_push(answer.order_book_list, answer))
+
+
+class EventContractTickerHandlerBase(RspHandlerBase):
+    """New trades of event contracts. (proto id 3452)"""
+
+    proto_id = 3452
+
+    def on_recv_rsp(self, rsp_pb: Any) -> Outcome:
+        """``rsp_pb`` is the push as a typed Response; returns what the official base returns."""
+        answer = rsp_pb.s2c
+        return RET_OK, frame(_tables.event_ticker_push([(each, row) for each in answer.ticker_list for row in each.ticker_list], answer))
+
+
+class OptionEventHandlerBase(RspHandlerBase):
+    """An unusual option trade that one of the alerts asked for. (proto id 3310)"""
+
+    proto_id = 3310
+
+    def on_recv_rsp(self, rsp_pb: Any) -> Outcome:
+        """``rsp_pb`` is the push as a typed Response; returns what the official base returns."""
+        answer = rsp_pb.s2c
+        return RET_OK, next(iter(records(_tables.option_event_push((answer,), answer))), {})
 
 
 class StockQuoteHandlerBase(RspHandlerBase):

@@ -5,29 +5,796 @@ from __future__ import annotations
 
 from typing import Any
 from futukit.futu._enums import (
+    AlertOrderType,
+    DistributionFrequency,
+    DividendRankIndicatorType,
+    EarningsCalendarEstimateType,
+    EarningsCalendarIndicatorType,
+    EarningsCalendarPubType,
+    EarningsCalendarStockListType,
+    EarningsIndicatorType,
+    EventIndicatorType,
+    EventSortDir,
+    EventTickerType,
     IpoPeriod,
     Issuer,
+    OptionMarket,
+    OptionRankIndicatorType,
+    OptionType,
     PredSide,
     PriceType,
+    SellerIndicatorType,
     SortField,
+    StockCategory,
+    StrategyLegAction,
     TimeFilterType,
     TrdSide,
+    UnderlyingRankIndicatorType,
     WarrantStatus,
     WrtType,
+    ZeroDteContractIndicatorType,
+    ZeroDteIndicatorType,
 )
 from futukit.futu.arguments import (
+    as_choices,
     as_enum,
     as_enums,
     as_flag,
     as_integer,
     as_number,
+    as_page,
+    as_securities,
     as_security,
     as_text,
+    as_texts,
     needed,
+    some,
 )
 
 __all__ = (
+    "EarningsCalendarFilter",
+    "DividendRankFilter",
+    "UnderlyingRankFilter",
+    "OptionRankFilter",
+    "OptionEventFilter",
+    "OptionEventSort",
+    "OptionEventAlertItem",
+    "ZeroDteFilter",
+    "ZeroDteContractFilter",
+    "EarningsFilter",
+    "SellerFilter",
+    "OptionStrategyLeg",
 )
+
+
+class EarningsCalendarFilter:
+    """A condition on the earnings calendar, one indicator: a list of values or a range of numbers."""
+
+    def __init__(
+        self,
+        indicator_type: Any = EarningsCalendarIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"EarningsCalendarFilter({told})"
+
+
+def earnings_calendar_filter(name: str, value: Any) -> Any:
+    """A EarningsCalendarFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_earnings_calendar, qot_option_common
+
+    return qot_get_earnings_calendar.EarningsCalendarIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, EarningsCalendarIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list, EarningsCalendarPubType, EarningsCalendarEstimateType, EarningsCalendarStockListType),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class DividendRankFilter:
+    """A condition on the dividend rank, one indicator: a list of values or a range of numbers."""
+
+    def __init__(
+        self,
+        indicator_type: Any = DividendRankIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"DividendRankFilter({told})"
+
+
+def dividend_rank_filter(name: str, value: Any) -> Any:
+    """A DividendRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_dividend_rank, qot_option_common
+
+    return qot_get_dividend_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, DividendRankIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list, DistributionFrequency),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class UnderlyingRankFilter:
+    """A condition on the underlyings of a rank, one indicator: a list of values, a list of
+    securities, or a range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = UnderlyingRankIndicatorType.NONE,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"UnderlyingRankFilter({told})"
+
+
+def underlying_rank_filter(name: str, value: Any) -> Any:
+    """A UnderlyingRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.UnderlyingRankIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, UnderlyingRankIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list, StockCategory),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class OptionRankFilter:
+    """A condition on the options of a rank, one indicator: a list of values, a list of securities,
+    or a range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = OptionRankIndicatorType.NONE,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"OptionRankFilter({told})"
+
+
+def option_rank_filter(name: str, value: Any) -> Any:
+    """A OptionRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.OptionRankIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, OptionRankIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list, StockCategory),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class OptionEventFilter:
+    """A condition on unusual option trades, one indicator: a list of values, of texts or of
+    securities, or a range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = EventIndicatorType.NONE,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        string_value_list: Any = None,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.string_value_list = string_value_list
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"OptionEventFilter({told})"
+
+
+def option_event_filter(name: str, value: Any) -> Any:
+    """A OptionEventFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_option_event, qot_option_common
+
+    return qot_get_option_event.EventIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, EventIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list),
+            string_value_list=as_texts(f"{name}.string_value_list", value.string_value_list),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class OptionEventSort:
+    """What unusual option trades are sorted by, and which way."""
+
+    def __init__(
+        self,
+        indicator_type: Any = EventIndicatorType.NONE,
+        sort_dir: Any = EventSortDir.DESCEND,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.sort_dir = sort_dir
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"OptionEventSort({told})"
+
+
+def option_event_sort(name: str, value: Any) -> Any:
+    """A OptionEventSort as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_option_event
+
+    return qot_get_option_event.EventSort(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, EventIndicatorType)),
+        is_asc=needed("is_asc", as_enum(f"{name}.sort_dir", value.sort_dir, EventSortDir)),
+    )
+
+
+class OptionEventAlertItem:
+    """An alert on unusual option trades: what a trade must be like to set it off."""
+
+    def __init__(
+        self,
+        key: Any = None,
+        enable: Any = None,
+        option_market: Any = None,
+        watchlist_group_name: Any = None,
+        underlying: Any = None,
+        option_type: Any = None,
+        side_type_list: Any = None,
+        order_type_list: Any = None,
+        market_cap_range_min: Any = None,
+        market_cap_range_max: Any = None,
+        expiry_days_range_min: Any = None,
+        expiry_days_range_max: Any = None,
+        price_range_min: Any = None,
+        price_range_max: Any = None,
+        size_range_min: Any = None,
+        size_range_max: Any = None,
+        premium_range_min: Any = None,
+        premium_range_max: Any = None,
+        iv_range_min: Any = None,
+        iv_range_max: Any = None,
+        market_cap_min_inclusive: Any = True,
+        market_cap_max_inclusive: Any = True,
+        expiry_days_min_inclusive: Any = True,
+        expiry_days_max_inclusive: Any = True,
+        price_min_inclusive: Any = True,
+        price_max_inclusive: Any = True,
+        size_min_inclusive: Any = True,
+        size_max_inclusive: Any = True,
+        premium_min_inclusive: Any = True,
+        premium_max_inclusive: Any = True,
+        iv_min_inclusive: Any = True,
+        iv_max_inclusive: Any = True,
+        earnings_date_begin: Any = None,
+        earnings_date_end: Any = None,
+        note: Any = None,
+    ) -> None:
+        self.key = key
+        self.enable = enable
+        self.option_market = option_market
+        self.watchlist_group_name = watchlist_group_name
+        self.underlying = underlying
+        self.option_type = option_type
+        self.side_type_list = side_type_list
+        self.order_type_list = order_type_list
+        self.market_cap_range_min = market_cap_range_min
+        self.market_cap_range_max = market_cap_range_max
+        self.expiry_days_range_min = expiry_days_range_min
+        self.expiry_days_range_max = expiry_days_range_max
+        self.price_range_min = price_range_min
+        self.price_range_max = price_range_max
+        self.size_range_min = size_range_min
+        self.size_range_max = size_range_max
+        self.premium_range_min = premium_range_min
+        self.premium_range_max = premium_range_max
+        self.iv_range_min = iv_range_min
+        self.iv_range_max = iv_range_max
+        self.market_cap_min_inclusive = market_cap_min_inclusive
+        self.market_cap_max_inclusive = market_cap_max_inclusive
+        self.expiry_days_min_inclusive = expiry_days_min_inclusive
+        self.expiry_days_max_inclusive = expiry_days_max_inclusive
+        self.price_min_inclusive = price_min_inclusive
+        self.price_max_inclusive = price_max_inclusive
+        self.size_min_inclusive = size_min_inclusive
+        self.size_max_inclusive = size_max_inclusive
+        self.premium_min_inclusive = premium_min_inclusive
+        self.premium_max_inclusive = premium_max_inclusive
+        self.iv_min_inclusive = iv_min_inclusive
+        self.iv_max_inclusive = iv_max_inclusive
+        self.earnings_date_begin = earnings_date_begin
+        self.earnings_date_end = earnings_date_end
+        self.note = note
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"OptionEventAlertItem({told})"
+
+
+def option_event_alert_item(name: str, value: Any) -> Any:
+    """A OptionEventAlertItem as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_option_event_alert, qot_option_common
+
+    return qot_get_option_event_alert.EventAlertItem(
+        key=as_integer(f"{name}.key", value.key),
+        enable=as_flag(f"{name}.enable", value.enable),
+        option_market=as_enum(f"{name}.option_market", value.option_market, OptionMarket),
+        watchlist_group_name=as_text(f"{name}.watchlist_group_name", value.watchlist_group_name),
+        underlying=as_security(f"{name}.underlying", value.underlying),
+        option_type=as_enum(f"{name}.option_type", value.option_type, OptionType),
+        side_type_list=as_enums(f"{name}.side_type_list", value.side_type_list, EventTickerType),
+        order_type_list=as_enums(f"{name}.order_type_list", value.order_type_list, AlertOrderType),
+        earnings_date_begin=as_text(f"{name}.earnings_date_begin", value.earnings_date_begin),
+        earnings_date_end=as_text(f"{name}.earnings_date_end", value.earnings_date_end),
+        note=as_text(f"{name}.note", value.note),
+        market_cap_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.market_cap_range_min", value.market_cap_range_min)),
+                includes=None if value.market_cap_range_min is None else as_flag(f"{name}.market_cap_min_inclusive", value.market_cap_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.market_cap_range_max", value.market_cap_range_max)),
+                includes=None if value.market_cap_range_max is None else as_flag(f"{name}.market_cap_max_inclusive", value.market_cap_max_inclusive),
+            ),
+        ),
+        expiry_days_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.expiry_days_range_min", value.expiry_days_range_min)),
+                includes=None if value.expiry_days_range_min is None else as_flag(f"{name}.expiry_days_min_inclusive", value.expiry_days_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.expiry_days_range_max", value.expiry_days_range_max)),
+                includes=None if value.expiry_days_range_max is None else as_flag(f"{name}.expiry_days_max_inclusive", value.expiry_days_max_inclusive),
+            ),
+        ),
+        price_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.price_range_min", value.price_range_min)),
+                includes=None if value.price_range_min is None else as_flag(f"{name}.price_min_inclusive", value.price_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.price_range_max", value.price_range_max)),
+                includes=None if value.price_range_max is None else as_flag(f"{name}.price_max_inclusive", value.price_max_inclusive),
+            ),
+        ),
+        size_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.size_range_min", value.size_range_min)),
+                includes=None if value.size_range_min is None else as_flag(f"{name}.size_min_inclusive", value.size_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.size_range_max", value.size_range_max)),
+                includes=None if value.size_range_max is None else as_flag(f"{name}.size_max_inclusive", value.size_max_inclusive),
+            ),
+        ),
+        premium_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.premium_range_min", value.premium_range_min)),
+                includes=None if value.premium_range_min is None else as_flag(f"{name}.premium_min_inclusive", value.premium_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.premium_range_max", value.premium_range_max)),
+                includes=None if value.premium_range_max is None else as_flag(f"{name}.premium_max_inclusive", value.premium_max_inclusive),
+            ),
+        ),
+        iv_range=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.iv_range_min", value.iv_range_min)),
+                includes=None if value.iv_range_min is None else as_flag(f"{name}.iv_min_inclusive", value.iv_min_inclusive),
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=needed("value", as_number(f"{name}.iv_range_max", value.iv_range_max)),
+                includes=None if value.iv_range_max is None else as_flag(f"{name}.iv_max_inclusive", value.iv_max_inclusive),
+            ),
+        ),
+    )
+
+
+class ZeroDteFilter:
+    """A condition on the underlyings of options about to expire, one indicator: a list of values,
+    a list of securities, or a range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = ZeroDteIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"ZeroDteFilter({told})"
+
+
+def zero_dte_filter(name: str, value: Any) -> Any:
+    """A ZeroDteFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.ZeroDteIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, ZeroDteIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class ZeroDteContractFilter:
+    """A condition on options about to expire, one indicator: a list of values or a range of
+    numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = ZeroDteContractIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"ZeroDteContractFilter({told})"
+
+
+def zero_dte_contract_filter(name: str, value: Any) -> Any:
+    """A ZeroDteContractFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.ZeroDteContractIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, ZeroDteContractIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+def zero_dte_chain_info(name: str, value: Any) -> Any:
+    """A zero_dte_chain_info as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_option_zero_dte_screener
+
+    return qot_get_option_zero_dte_screener.OptionChainInfo(
+        strike_date_timestamp=as_integer(f"{name}.strike_date_timestamp", value.get("strike_date_timestamp")),
+        product_code=as_page(f"{name}.product_code", value.get("product_code")),
+        multiplier=as_number(f"{name}.multiplier", value.get("multiplier")),
+        contract_share_size=as_number(f"{name}.contract_share_size", value.get("contract_share_size")),
+        expiration_type=as_integer(f"{name}.expiration_type", value.get("expiration_type")),
+        underlying=as_security(f"{name}.underlying", value.get("underlying")),
+    )
+
+
+class EarningsFilter:
+    """A condition on the underlyings that report soon, one indicator: a list of values, a list of
+    securities, or a range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = EarningsIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"EarningsFilter({told})"
+
+
+def earnings_filter(name: str, value: Any) -> Any:
+    """A EarningsFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.EarningsIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, EarningsIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class SellerFilter:
+    """A condition on options to sell, one indicator: a list of values, a list of securities, or a
+    range of numbers.
+    """
+
+    def __init__(
+        self,
+        indicator_type: Any = SellerIndicatorType.UNKNOWN,
+        value_list: Any = None,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        min_inclusive: Any = True,
+        max_inclusive: Any = True,
+        security_list: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.value_list = value_list
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.min_inclusive = min_inclusive
+        self.max_inclusive = max_inclusive
+        self.security_list = security_list
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"SellerFilter({told})"
+
+
+def seller_filter(name: str, value: Any) -> Any:
+    """A SellerFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_option_common
+
+    return qot_option_common.SellerIndicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, SellerIndicatorType)),
+        indicator_value=some(
+            qot_option_common.IndicatorValue,
+            value_list=as_choices(f"{name}.value_list", value.value_list, StockCategory),
+            security_list=as_securities(f"{name}.security_list", value.security_list),
+            value_interval=some(
+                qot_option_common.Interval,
+                filter_min=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
+                ),
+                filter_max=some(
+                    qot_option_common.Boundary,
+                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
+                ),
+            ),
+        ),
+    )
+
+
+class OptionStrategyLeg:
+    """A leg of an option strategy: an option or a stock, whether it is bought or sold, how much of
+    it for one unit.
+    """
+
+    def __init__(self) -> None:
+        self.code: Any = None
+        self.action: Any = None
+        self.quantity: Any = None
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"OptionStrategyLeg({told})"
+
+
+def option_strategy_leg(name: str, value: Any) -> Any:
+    """A OptionStrategyLeg as its message; ``name`` is for errors."""
+    from futukit.messages import qot_common
+
+    return qot_common.ComboLeg(
+        security=needed(f"{name}.code", as_security(f"{name}.code", value.code)),
+        side=needed(f"{name}.action", as_enum(f"{name}.action", value.action, StrategyLegAction)),
+        qty_ratio=needed(f"{name}.quantity", as_number(f"{name}.quantity", value.quantity)),
+    )
 
 
 def TimeFilter(name: str, value: Any) -> Any:

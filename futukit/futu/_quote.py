@@ -7,40 +7,92 @@ from collections.abc import Sequence
 from typing import Any
 from futukit.futu import _objects, _tables
 from futukit.futu._enums import (
+    AlertOpType,
+    ArkActiveTransactionHoldingType,
+    ArkActiveTransactionSortField,
+    ArkCycleType,
+    ArkFundHoldingSortField,
+    ArkHoldingType,
     AuType,
     CodeChangeType,
     DelayStatisticsType,
+    DividendRankSortField,
+    DividendRankType,
+    ECKlineSource,
+    ECStatus,
+    EarningsCalendarSortType,
+    EarningsSortType,
+    EconomicImportance,
+    F10Type,
+    HeatMapPlateType,
+    HeatMapSortField,
+    HolderDetailType,
+    HoldingChangesFilterType,
     IndexOptionType,
+    InstitutionHoldingChangeSortField,
+    InstitutionHoldingChangeType,
+    InstitutionHoldingListSortField,
+    InstitutionListSortField,
     KLType,
+    MacroRegion,
     Market,
     ModifyUserSecurityOp,
+    NewsSubType,
+    OptionMarket,
+    OptionRankType,
+    OptionStatisticDataType,
+    OptionStrategyType,
+    OptionType,
     OrderBookType,
     Plate,
+    PlateStockSortField,
+    PredSide,
     QotPushStage,
+    RankSortDir,
+    RatingChangeType,
+    ResearchRatingDimensionType,
     SecurityReferenceType,
+    SellerSortType,
+    SellerType,
+    ShortSellingSortField,
     SortField,
     StockHolder,
+    SubType,
+    UnderlyingRankSortType,
     UserSecurityGroupType,
+    ValuationIntervalType,
+    ValuationType,
     VerificationOp,
     VerificationType,
+    ZeroDteContractSortType,
+    ZeroDteSortType,
 )
 from futukit.futu.arguments import (
+    as_bytes,
     as_count,
     as_enum,
+    as_enum_or_integer,
     as_enums,
+    as_filled_text,
     as_flag,
     as_flags,
     as_integer,
     as_integers,
+    as_item,
     as_items,
+    as_nonzero_integer,
+    as_number,
+    as_page,
     as_securities,
     as_security,
     as_text,
+    as_texts,
+    as_time,
     needed,
     window,
 )
 from futukit.futu.conversions import code
-from futukit.futu.frames import frame, records
+from futukit.futu.frames import frame, records, with_attrs
 from futukit.futu.outcome import Outcome, REPEATED, RET_OK, answering
 from futukit.futu.caller import Caller
 
@@ -49,6 +101,2172 @@ __all__ = ("QuoteMethods",)
 
 class QuoteMethods(Caller):
     """Methods that send one request each; all return ``(RET_OK, …)`` or ``(RET_ERROR, text)``."""
+
+    @answering()
+    def get_search_quote(
+        self,
+        keyword: str,
+        max_count: int = 10,
+    ) -> Outcome:
+        """Securities whose code or name matches a keyword, with market and kind. (proto id 3262)
+
+        Args:
+            keyword: What is looked for.
+            max_count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_search_quote
+
+        c2s = qot_get_search_quote.C2S(
+            header=self._quote_header(),
+            keyword=needed("keyword", as_text("keyword", keyword)),
+            max_count=as_count("max_count", max_count),
+        )
+        answer = self._call(3262, qot_get_search_quote.Request(c2s=c2s))
+        return RET_OK, frame(_tables.found_security(answer.search_quote_list, answer))
+
+    @answering()
+    def get_search_news(
+        self,
+        keyword: str,
+        max_count: int = 10,
+        news_sub_type: str = NewsSubType.ALL,
+    ) -> Outcome:
+        """News, announcements and ratings that match a keyword: title, source, time, related
+        securities and link. (proto id 3263)
+
+        Args:
+            keyword: What is looked for.
+            max_count: How many rows at most (a count).
+            news_sub_type: Which kind of news.
+        """
+        from futukit.messages import qot_get_search_news
+
+        c2s = qot_get_search_news.C2S(
+            keyword=needed("keyword", as_text("keyword", keyword)),
+            max_count=as_count("max_count", max_count),
+            news_sub_type=as_enum("news_sub_type", news_sub_type, NewsSubType),
+        )
+        answer = self._call(3263, qot_get_search_news.Request(c2s=c2s))
+        return RET_OK, frame(_tables.found_news(answer.search_news_list, answer))
+
+    @answering()
+    def get_technical_unusual(
+        self,
+        code: str,
+        time_range: int | None = None,
+        indicator_filters: Sequence[str] | str | None = None,
+        language_id: int | None = None,
+    ) -> Outcome:
+        """A text report on unusual technical signals of one stock over recent days. (proto id
+        3801)
+
+        Args:
+            code: Security, like "HK.00700".
+            time_range: How many days back (a count).
+            indicator_filters: Names of the technical indicators to look at; all if it is left out.
+            language_id: Language of the text, by OpenD's numbers.
+        """
+        from futukit.messages import skill_wrap_api
+
+        request = skill_wrap_api.TechnicalUnusualReq(
+            stock_symbol=as_text("code", code),
+            time_range=as_integer("time_range", time_range),
+            indicator_filters=as_texts("indicator_filters", indicator_filters),
+            language_id=as_integer("language_id", language_id),
+        )
+        answer = self._call(3801, request)
+        return RET_OK, next(iter(records(_tables.technical_unusual((answer,), answer))), {})
+
+    @answering()
+    def get_financial_unusual(
+        self,
+        code: str,
+        time_range: int | None = None,
+        analysis_dimensions: Sequence[str] | str | None = None,
+        language_id: int | None = None,
+    ) -> Outcome:
+        """A text report on unusual financial developments of one stock over recent days. (proto id
+        3802)
+
+        Args:
+            code: Security, like "HK.00700".
+            time_range: How many days back (a count).
+            analysis_dimensions: Names of the aspects to look at; all if it is left out.
+            language_id: Language of the text, by OpenD's numbers.
+        """
+        from futukit.messages import skill_wrap_api
+
+        request = skill_wrap_api.FinancialUnusualReq(
+            stock_symbol=as_text("code", code),
+            time_range=as_integer("time_range", time_range),
+            analysis_dimensions=as_texts("analysis_dimensions", analysis_dimensions),
+            language_id=as_integer("language_id", language_id),
+        )
+        answer = self._call(3802, request)
+        return RET_OK, next(iter(records(_tables.financial_unusual((answer,), answer))), {})
+
+    @answering()
+    def get_derivative_unusual(
+        self,
+        code: str,
+        time_range: int | None = None,
+        analysis_dimensions: Sequence[str] | str | None = None,
+        language_id: int | None = None,
+    ) -> Outcome:
+        """A text report on unusual activity in the derivatives of one stock over recent days.
+        (proto id 3803)
+
+        Args:
+            code: Security, like "HK.00700".
+            time_range: How many days back (a count).
+            analysis_dimensions: Names of the aspects to look at; all if it is left out.
+            language_id: Language of the text, by OpenD's numbers.
+        """
+        from futukit.messages import skill_wrap_api
+
+        request = skill_wrap_api.DerivativeUnusualReq(
+            stock_symbol=as_text("code", code),
+            time_range=as_integer("time_range", time_range),
+            analysis_dimensions=as_texts("analysis_dimensions", analysis_dimensions),
+            language_id=as_integer("language_id", language_id),
+        )
+        answer = self._call(3803, request)
+        return RET_OK, next(iter(records(_tables.derivative_unusual((answer,), answer))), {})
+
+    @answering()
+    def get_macro_indicator_list(
+        self,
+        region: str,
+    ) -> Outcome:
+        """The macroeconomic indicators of one region by category, with their ids. (proto id 3402)
+
+        Args:
+            region: Which region.
+        """
+        from futukit.messages import qot_get_macro_indicator_list
+
+        c2s = qot_get_macro_indicator_list.C2S(
+            header=self._quote_header(),
+            region=needed("region", as_enum("region", region, MacroRegion)),
+        )
+        answer = self._call(3402, qot_get_macro_indicator_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.macro_indicator([(each, row) for each in answer.indicator_list for row in each.indicator_list], answer))
+
+    @answering()
+    def get_macro_indicator_history(
+        self,
+        indicator_id: int,
+        time: str | None = None,
+        max_count: int | None = None,
+    ) -> Outcome:
+        """Published values of one macroeconomic indicator over time, each with forecast and
+        previous value. (proto id 3403)
+
+        Args:
+            indicator_id: The indicator's id.
+            time: Publications up to this time, like "2024-01-01".
+            max_count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_macro_indicator_history
+
+        c2s = qot_get_macro_indicator_history.C2S(
+            header=self._quote_header(),
+            indicator_id=needed("indicator_id", as_integer("indicator_id", indicator_id)),
+            time=as_filled_text("time", time),
+            max_count=as_integer("max_count", max_count),
+        )
+        answer = self._call(3403, qot_get_macro_indicator_history.Request(c2s=c2s))
+        return RET_OK, frame(_tables.macro_history(answer.data_list, answer))
+
+    @answering()
+    def get_fed_watch_target_rate(
+        self,
+    ) -> Outcome:
+        """The target rates that the market expects of coming Federal Reserve meetings, as a
+        probability for each range. (proto id 3404)
+        """
+        from futukit.messages import qot_get_fed_watch_target_rate
+
+        c2s = qot_get_fed_watch_target_rate.C2S(header=self._quote_header())
+        answer = self._call(3404, qot_get_fed_watch_target_rate.Request(c2s=c2s))
+        return RET_OK, frame(_tables.fed_target_rate([(each, row) for each in answer.meeting_list for row in each.target_rate_list], answer))
+
+    @answering()
+    def get_fed_watch_dot_plot(
+        self,
+    ) -> Outcome:
+        """Where Federal Reserve officials see the policy rate in coming years: each dot, the
+        median and the rate today. (proto id 3405)
+        """
+        from futukit.messages import qot_get_fed_watch_dot_plot
+
+        c2s = qot_get_fed_watch_dot_plot.C2S(header=self._quote_header())
+        answer = self._call(3405, qot_get_fed_watch_dot_plot.Request(c2s=c2s))
+        return RET_OK, frame(_tables.fed_dot([(each, row) for each in answer.year_list for row in each.dot_list], answer))
+
+    @answering(None, None)
+    def get_economic_calendar(
+        self,
+        begin_date: str,
+        end_date: str | None = None,
+        market_list: Sequence[str] | str | None = None,
+        importance: str | None = None,
+        count: int | None = None,
+        next_page: str | int | None = None,
+    ) -> Outcome:
+        """Economic releases and events between two dates: country, importance, forecast, previous
+        and actual value, page by page. (proto id 3409)
+
+        Args:
+            begin_date: First day, like "2024-01-01".
+            end_date: Last day.
+            market_list: Only these markets.
+            importance: Only events of this importance.
+            count: How many rows at most (a count).
+            next_page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_economic_calendar
+
+        c2s = qot_get_economic_calendar.C2S(
+            begin_date=needed("begin_date", as_text("begin_date", begin_date)),
+            end_date=as_text("end_date", end_date),
+            market_list=as_enums("market_list", market_list, Market),
+            importance=as_enum("importance", importance, EconomicImportance),
+            count=as_integer("count", count),
+            next_page=as_page("next_page", next_page),
+        )
+        answer = self._call(3409, qot_get_economic_calendar.Request(c2s=c2s))
+        return RET_OK, frame(_tables.economic_event(answer.item_list, answer)), None if (v1 := answer.next_page) is None else v1, False if (v2 := answer.has_more) is None else v2
+
+    @answering()
+    def get_dividend_rank(
+        self,
+        market: str,
+        rank_type: str,
+        count: int | None = None,
+        filter_list: Any = None,
+        sort_field: str | None = None,
+    ) -> Outcome:
+        """Stocks ranked by dividend: yield, years of growth, pay-out ratio and next payment.
+        (proto id 3407)
+
+        Args:
+            market: Which market.
+            rank_type: Which rank.
+            count: How many rows at most (a count).
+            filter_list: Conditions, all of which must hold.
+            sort_field: What the rows are sorted by.
+        """
+        from futukit.messages import qot_get_dividend_rank
+
+        c2s = qot_get_dividend_rank.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            rank_type=needed("rank_type", as_enum("rank_type", rank_type, DividendRankType)),
+            count=as_integer("count", count),
+            filter_list=as_items("filter_list", filter_list, _objects.dividend_rank_filter),
+            sort_field=as_enum("sort_field", sort_field, DividendRankSortField),
+        )
+        answer = self._call(3407, qot_get_dividend_rank.Request(c2s=c2s))
+        return RET_OK, frame(_tables.dividend_rank(answer.data_list, answer))
+
+    @answering()
+    def get_dividend_calendar(
+        self,
+        market: str,
+        date: str,
+        data_from: int | None = None,
+        count: int | None = None,
+    ) -> Outcome:
+        """Dividends of one market on one date: terms, record, ex- and payment dates. (proto id
+        3408)
+
+        Args:
+            market: Which market.
+            date: The day, like "2024-01-01".
+            data_from: Position of the first row, from 0.
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_dividend_calendar
+
+        c2s = qot_get_dividend_calendar.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            date=needed("date", as_text("date", date)),
+            data_from=as_integer("data_from", data_from),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3408, qot_get_dividend_calendar.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.dividend_date(answer.item_list, answer)), )
+
+    @answering()
+    def get_earnings_calendar(
+        self,
+        market: str,
+        sort_type: str | None = None,
+        begin_date: str | None = None,
+        end_date: str | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Companies that report earnings between two dates: day and part of day, estimates, option
+        volatility. (proto id 3401)
+
+        Args:
+            market: Which market.
+            sort_type: What the rows are sorted by.
+            begin_date: First day, like "2024-01-01".
+            end_date: Last day.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_earnings_calendar
+
+        c2s = qot_get_earnings_calendar.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            sort_type=as_enum("sort_type", sort_type, EarningsCalendarSortType),
+            begin_date=as_filled_text("begin_date", begin_date),
+            end_date=as_filled_text("end_date", end_date),
+            filter_list=as_items("filter_list", filter_list, _objects.earnings_calendar_filter),
+        )
+        answer = self._call(3401, qot_get_earnings_calendar.Request(c2s=c2s))
+        return RET_OK, frame(_tables.earnings_date(answer.item_list, answer))
+
+    @answering()
+    def get_short_selling_rank(
+        self,
+        market: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        plate_list: Sequence[str] | str | None = None,
+    ) -> Outcome:
+        """Stocks ranked by short selling: shares sold short, ratio to volume, open short position
+        and days to cover. (proto id 3415)
+
+        Args:
+            market: Which market.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            plate_list: Only stocks of these sectors.
+        """
+        from futukit.messages import qot_get_short_selling_rank
+
+        c2s = qot_get_short_selling_rank.C2S(
+            market=as_enum("market", market, Market),
+            sort_field=as_enum("sort_field", sort_field, ShortSellingSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            plate_list=as_securities("plate_list", plate_list),
+        )
+        answer = self._call(3415, qot_get_short_selling_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.short_selling_rank(answer.data_list, answer)), )
+
+    @answering(None, None)
+    def get_institution_list(
+        self,
+        market: str,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+        name_part: str | int | None = None,
+    ) -> Outcome:
+        """Institutions that disclose holdings in one market: value and number of positions and
+        their change, page by page. (proto id 3418)
+
+        Args:
+            market: Which market.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            name_part: Only institutions with this in their name.
+        """
+        from futukit.messages import qot_get_institution_list
+
+        c2s = qot_get_institution_list.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            sort_field=as_enum("sort_field", sort_field, InstitutionListSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+            name_part=as_page("name_part", name_part),
+        )
+        answer = self._call(3418, qot_get_institution_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.institution(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering()
+    def get_institution_profile(
+        self,
+        market: str,
+        institution_id: int,
+    ) -> Outcome:
+        """One institution: description, value held, concentration in its top ten, positions
+        opened, closed, raised and cut. (proto id 3419)
+
+        Args:
+            market: Which market.
+            institution_id: The institution's id.
+        """
+        from futukit.messages import qot_get_institution_profile
+
+        c2s = qot_get_institution_profile.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            institution_id=needed("institution_id", as_integer("institution_id", institution_id)),
+        )
+        answer = self._call(3419, qot_get_institution_profile.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.institution_profile((answer,), answer))), {})
+
+    @answering()
+    def get_institution_distribution(
+        self,
+        market: str,
+        institution_id: int,
+    ) -> Outcome:
+        """The industries in which one institution is invested, with value and share of its
+        portfolio. (proto id 3420)
+
+        Args:
+            market: Which market.
+            institution_id: The institution's id.
+        """
+        from futukit.messages import qot_get_institution_distribution
+
+        c2s = qot_get_institution_distribution.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            institution_id=needed("institution_id", as_integer("institution_id", institution_id)),
+        )
+        answer = self._call(3420, qot_get_institution_distribution.Request(c2s=c2s))
+        return RET_OK, frame(_tables.institution_industry(answer.data_list, answer))
+
+    @answering(None, None)
+    def get_institution_holding_change(
+        self,
+        market: str,
+        institution_id: int,
+        change_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """What one institution bought and sold: change in shares, in percent, and weight in its
+        portfolio, page by page. (proto id 3421)
+
+        Args:
+            market: Which market.
+            institution_id: The institution's id.
+            change_type: Only changes of this kind.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_institution_holding_change
+
+        c2s = qot_get_institution_holding_change.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            institution_id=needed("institution_id", as_integer("institution_id", institution_id)),
+            change_type=as_enum("change_type", change_type, InstitutionHoldingChangeType),
+            sort_field=as_enum("sort_field", sort_field, InstitutionHoldingChangeSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3421, qot_get_institution_holding_change.Request(c2s=c2s))
+        return RET_OK, frame(_tables.institution_holding_change(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_institution_holding_list(
+        self,
+        market: str,
+        institution_id: int,
+        change_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+        keyword: str | int | None = None,
+    ) -> Outcome:
+        """All positions of one institution: value, share of the company, weight and last change,
+        page by page. (proto id 3422)
+
+        Args:
+            market: Which market.
+            institution_id: The institution's id.
+            change_type: Only changes of this kind.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            keyword: What is looked for.
+        """
+        from futukit.messages import qot_get_institution_holding_list
+
+        c2s = qot_get_institution_holding_list.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            institution_id=needed("institution_id", as_integer("institution_id", institution_id)),
+            change_type=as_enum("change_type", change_type, InstitutionHoldingChangeType),
+            sort_field=as_enum("sort_field", sort_field, InstitutionHoldingListSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+            keyword=as_page("keyword", keyword),
+        )
+        answer = self._call(3422, qot_get_institution_holding_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.institution_holding(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_ark_fund_holding(
+        self,
+        holding_type: str | None = None,
+        cycle_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """Holdings of the ARK funds: shares, value, weight and their change over a chosen period,
+        page by page. (proto id 3423)
+
+        Args:
+            holding_type: Only positions of this kind.
+            cycle_type: Over which period.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_ark_fund_holding
+
+        c2s = qot_get_ark_fund_holding.C2S(
+            holding_type=as_enum("holding_type", holding_type, ArkHoldingType),
+            cycle_type=as_enum("cycle_type", cycle_type, ArkCycleType),
+            sort_field=as_enum("sort_field", sort_field, ArkFundHoldingSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3423, qot_get_ark_fund_holding.Request(c2s=c2s))
+        return RET_OK, frame(_tables.ark_holding(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering()
+    def get_ark_stock_dynamic(
+        self,
+        security: str,
+    ) -> Outcome:
+        """What the ARK funds lately did with one stock: trades in the same direction, net shares,
+        time of the last trade. (proto id 3424)
+
+        Args:
+            security: Security, like "US.TSLA".
+        """
+        from futukit.messages import qot_get_ark_stock_dynamic
+
+        c2s = qot_get_ark_stock_dynamic.C2S(
+            security=needed("security", as_security("security", security)),
+        )
+        answer = self._call(3424, qot_get_ark_stock_dynamic.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.ark_stock_dynamic((answer,), answer))), {})
+
+    @answering(None, None)
+    def get_ark_active_transaction(
+        self,
+        holding_type: str | None = None,
+        cycle_type: str | None = None,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """The stocks that the ARK funds traded most over a chosen period, by amount and shares,
+        page by page. (proto id 3425)
+
+        Args:
+            holding_type: Only positions of this kind.
+            cycle_type: Over which period.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_ark_active_transaction
+
+        c2s = qot_get_ark_active_transaction.C2S(
+            holding_type=as_enum("holding_type", holding_type, ArkActiveTransactionHoldingType),
+            cycle_type=as_enum("cycle_type", cycle_type, ArkCycleType),
+            sort_field=as_enum("sort_field", sort_field, ArkActiveTransactionSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3425, qot_get_ark_active_transaction.Request(c2s=c2s))
+        return RET_OK, frame(_tables.ark_transaction(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_rating_change(
+        self,
+        market: str,
+        change_type: str | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """Analysts' ratings that were raised, cut or given for the first time: old and new rating
+        and target price, page by page. (proto id 3426)
+
+        Args:
+            market: Which market.
+            change_type: Only changes of this kind.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_rating_change
+
+        c2s = qot_get_rating_change.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            change_type=as_enum("change_type", change_type, RatingChangeType),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3426, qot_get_rating_change.Request(c2s=c2s))
+        return RET_OK, frame(_tables.rating_change(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_industrial_chain_list(
+        self,
+        market: str,
+        keyword: str | int | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """Industrial chains of one market, found by keyword: description, market value and number
+        of companies, page by page. (proto id 3427)
+
+        Args:
+            market: Which market.
+            keyword: What is looked for.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_industrial_chain_list
+
+        c2s = qot_get_industrial_chain_list.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            keyword=as_page("keyword", keyword),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3427, qot_get_industrial_chain_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.industrial_chain(answer.data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering()
+    def get_industrial_chain_detail(
+        self,
+        chain_id: int,
+    ) -> Outcome:
+        """One industrial chain as a tree from raw material to product, with the sector behind each
+        node and links to read on. (proto id 3428)
+
+        Args:
+            chain_id: The industrial chain's id.
+        """
+        from futukit.messages import qot_get_industrial_chain_detail
+
+        c2s = qot_get_industrial_chain_detail.C2S(
+            chain_id=needed("chain_id", as_integer("chain_id", chain_id)),
+        )
+        answer = self._call(3428, qot_get_industrial_chain_detail.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.industrial_chain_detail((answer,), answer))), {})
+
+    @answering()
+    def get_industrial_chain_by_plate(
+        self,
+        plate_id: int,
+    ) -> Outcome:
+        """The industrial chains in which one sector has a place. (proto id 3429)
+
+        Args:
+            plate_id: The sector's id in its industrial chain.
+        """
+        from futukit.messages import qot_get_industrial_chain_by_plate
+
+        c2s = qot_get_industrial_chain_by_plate.C2S(
+            plate_id=needed("plate_id", as_integer("plate_id", plate_id)),
+        )
+        answer = self._call(3429, qot_get_industrial_chain_by_plate.Request(c2s=c2s))
+        return RET_OK, records(_tables.related_chain(answer.related_chain_list, answer))
+
+    @answering()
+    def get_industrial_plate_info(
+        self,
+        plate_id: int,
+    ) -> Outcome:
+        """A description in words of one sector of an industrial chain. (proto id 3430)
+
+        Args:
+            plate_id: The sector's id in its industrial chain.
+        """
+        from futukit.messages import qot_get_industrial_plate_info
+
+        c2s = qot_get_industrial_plate_info.C2S(
+            plate_id=needed("plate_id", as_integer("plate_id", plate_id)),
+        )
+        answer = self._call(3430, qot_get_industrial_plate_info.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.industrial_plate((answer,), answer))), {})
+
+    @answering()
+    def get_industrial_plate_stock(
+        self,
+        chain_id: int | None = None,
+        plate_id: int | None = None,
+        market_list: Sequence[str] | str | None = None,
+        sort_field: str | None = None,
+        ascend: bool | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """The stocks of one sector of an industrial chain, by market, sorted, page by page. (proto
+        id 3431)
+
+        Args:
+            chain_id: The industrial chain's id.
+            plate_id: The sector's id in its industrial chain.
+            market_list: Only these markets.
+            sort_field: What the rows are sorted by.
+            ascend: Whether the rows ascend.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_industrial_plate_stock
+
+        c2s = qot_get_industrial_plate_stock.C2S(
+            chain_id=as_integer("chain_id", chain_id),
+            plate_id=as_integer("plate_id", plate_id),
+            market_list=as_enums("market_list", market_list, Market),
+            sort_field=as_enum("sort_field", sort_field, PlateStockSortField),
+            ascend=as_flag("ascend", ascend),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+        )
+        answer = self._call(3431, qot_get_industrial_plate_stock.Request(c2s=c2s))
+        return RET_OK, frame(_tables.industrial_plate_stock(answer.stock_list, answer)), None if (v1 := answer.page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_heat_map_data(
+        self,
+        market: str,
+        sort_field: str | None = None,
+        ascend: bool | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+        plate_type: str | None = None,
+    ) -> Outcome:
+        """The sectors of one market as a heat map: change, turnover, market value, risers and
+        fallers, leading stock. (proto id 3432)
+
+        Args:
+            market: Which market.
+            sort_field: What the rows are sorted by.
+            ascend: Whether the rows ascend.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            plate_type: Which kind of sectors.
+        """
+        from futukit.messages import qot_get_heat_map_data
+
+        c2s = qot_get_heat_map_data.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            sort_field=as_enum("sort_field", sort_field, HeatMapSortField),
+            ascend=as_flag("ascend", ascend),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+            plate_type=as_enum("plate_type", plate_type, HeatMapPlateType),
+        )
+        answer = self._call(3432, qot_get_heat_map_data.Request(c2s=c2s))
+        return RET_OK, frame(_tables.heat_map(answer.plate_data_list, answer)), None if (v1 := answer.next_page) is None else v1, 0 if (v2 := answer.all_count) is None else v2
+
+    @answering()
+    def get_rise_fall_distribution(
+        self,
+        security: str | None = None,
+        market: str | None = None,
+    ) -> Outcome:
+        """How many stocks of a market or sector rose or fell today, in bands of percent. (proto id
+        3433)
+
+        Args:
+            security: A sector, like "HK.LIST1001", or a stock, for its sector.
+            market: A whole market, instead of a security.
+        """
+        from futukit.messages import qot_get_rise_fall_distribution
+
+        c2s = qot_get_rise_fall_distribution.C2S(
+            security=as_security("security", security),
+            market=as_enum("market", market, Market),
+        )
+        answer = self._call(3433, qot_get_rise_fall_distribution.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.rise_fall_distribution((answer,), answer))), {})
+
+    @answering()
+    def get_research_morningstar_report(
+        self,
+        code: str,
+    ) -> Outcome:
+        """Morningstar's research on one stock: star rating, fair value, economic moat,
+        uncertainty, financial health and its arguments. (proto id 3231)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_research_morningstar_report
+
+        c2s = qot_get_research_morningstar_report.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3231, qot_get_research_morningstar_report.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.morningstar_report((answer,), answer))), {})
+
+    @answering()
+    def get_research_analyst_consensus(
+        self,
+        code: str,
+    ) -> Outcome:
+        """Analysts' consensus on one stock: highest, average and lowest target price and the share
+        of each recommendation. (proto id 3229)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_research_analyst_consensus
+
+        c2s = qot_get_research_analyst_consensus.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3229, qot_get_research_analyst_consensus.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.analyst_consensus((answer,), answer))), {})
+
+    @answering()
+    def get_research_rating_summary(
+        self,
+        code: str,
+        rating_dimension_type: str | int | None = None,
+        uid: str | None = None,
+        num: int | None = None,
+        next_key: str | int | None = None,
+    ) -> Outcome:
+        """Ratings of one stock by institution or by analyst with their track record, or all
+        ratings of one of them. (proto id 3230)
+
+        Args:
+            code: Security, like "HK.00700".
+            rating_dimension_type: By institution or by analyst.
+            uid: Id of one institution or analyst, for all its ratings.
+            num: How many rows at most (a count).
+            next_key: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_research_rating_summary
+
+        c2s = qot_get_research_rating_summary.C2S(
+            security=needed("security", as_security("code", code)),
+            rating_dimension_type=as_enum_or_integer("rating_dimension_type", rating_dimension_type, ResearchRatingDimensionType),
+            uid=as_text("uid", uid),
+            num=as_integer("num", num),
+            next_key=as_page("next_key", next_key),
+        )
+        answer = self._call(3230, qot_get_research_rating_summary.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.rating_summary((answer,), answer))), {})
+
+    @answering()
+    def get_financials_revenue_breakdown(
+        self,
+        code: str,
+        date: int | None = None,
+        financial_type: str | int | None = None,
+        currency_code: str | None = None,
+    ) -> Outcome:
+        """Revenue of one company split by product, industry or region for one reporting period,
+        and the periods to choose from. (proto id 3228)
+
+        Args:
+            code: Security, like "HK.00700".
+            date: End of the reporting period (epoch seconds), one of those that an answer lists.
+            financial_type: Which reports: a word of F10Type, or its number.
+            currency_code: Currency of the amounts, like "USD".
+        """
+        from futukit.messages import qot_get_financials_revenue_breakdown
+
+        c2s = qot_get_financials_revenue_breakdown.C2S(
+            security=needed("security", as_security("code", code)),
+            date=as_integer("date", date),
+            financial_type=as_enum_or_integer("financial_type", financial_type, F10Type),
+            currency_code=as_text("currency_code", currency_code),
+        )
+        answer = self._call(3228, qot_get_financials_revenue_breakdown.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.revenue_breakdown((answer,), answer))), {})
+
+    @answering()
+    def get_company_profile(
+        self,
+        code: str,
+    ) -> Outcome:
+        """Profile of one company as name and value rows: business, founding, listing, address,
+        auditors and so on. (proto id 3243)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_company_profile
+
+        c2s = qot_get_company_profile.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3243, qot_get_company_profile.Request(c2s=c2s))
+        return RET_OK, frame(_tables.company_fact(answer.item_list, answer))
+
+    @answering()
+    def get_company_executives(
+        self,
+        code: str,
+    ) -> Outcome:
+        """Directors and executives of one company: position, term, age, education and pay. (proto
+        id 3244)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_company_executives
+
+        c2s = qot_get_company_executives.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3244, qot_get_company_executives.Request(c2s=c2s))
+        return RET_OK, frame(_tables.company_executive(answer.director_list, answer))
+
+    @answering()
+    def get_company_executive_background(
+        self,
+        code: str,
+        leader_name: str | None = None,
+    ) -> Outcome:
+        """A short biography of one named executive of a company. (proto id 3245)
+
+        Args:
+            code: Security, like "HK.00700".
+            leader_name: The executive's name.
+        """
+        from futukit.messages import qot_get_company_executive_background
+
+        c2s = qot_get_company_executive_background.C2S(
+            security=needed("security", as_security("code", code)),
+            leader_name=as_text("leader_name", leader_name),
+        )
+        answer = self._call(3245, qot_get_company_executive_background.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.executive_background((answer,), answer))), {})
+
+    @answering()
+    def get_company_operational_efficiency(
+        self,
+        code: str,
+        num: int | None = None,
+        next_key: str | int | None = None,
+        currency_code: str | None = None,
+    ) -> Outcome:
+        """Employees of one company over reporting periods, with income, profit and net profit per
+        head and their yearly change. (proto id 3246)
+
+        Args:
+            code: Security, like "HK.00700".
+            num: How many rows at most (a count).
+            next_key: What the call before has returned, for the next page.
+            currency_code: Currency of the amounts, like "USD".
+        """
+        from futukit.messages import qot_get_company_operational_efficiency
+
+        c2s = qot_get_company_operational_efficiency.C2S(
+            security=needed("security", as_security("code", code)),
+            num=as_integer("num", num),
+            next_key=as_page("next_key", next_key),
+            currency_code=as_text("currency_code", currency_code),
+        )
+        answer = self._call(3246, qot_get_company_operational_efficiency.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.operational_efficiency((answer,), answer))), {})
+
+    @answering()
+    def get_corporate_actions_stock_splits(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """Splits and reverse splits of one company: ratio, ex-date, temporary code and parallel
+        trading dates. (proto id 3236)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_corporate_actions_stock_splits
+
+        c2s = qot_get_corporate_actions_stock_splits.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+        )
+        answer = self._call(3236, qot_get_corporate_actions_stock_splits.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.stock_splits((answer,), answer))), {})
+
+    @answering()
+    def get_corporate_actions_buybacks(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """Share buy-backs of one Hong Kong or mainland company: period, quantity, money, price
+        range and share of capital. (proto id 3235)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_corporate_actions_buybacks
+
+        c2s = qot_get_corporate_actions_buybacks.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+        )
+        answer = self._call(3235, qot_get_corporate_actions_buybacks.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.buybacks((answer,), answer))), {})
+
+    @answering()
+    def get_corporate_actions_dividends(
+        self,
+        code: str,
+    ) -> Outcome:
+        """Dividends of one company: announcement, progress, record, ex- and payment dates, and the
+        terms in words. (proto id 3234)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_corporate_actions_dividends
+
+        c2s = qot_get_corporate_actions_dividends.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3234, qot_get_corporate_actions_dividends.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.dividends((answer,), answer))), {})
+
+    @answering()
+    def get_shareholders_holding_changes(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+        sort_type: int | None = None,
+        sort_column: int | None = None,
+        filter_type: str | int | None = None,
+    ) -> Outcome:
+        """Holders of one company that bought or sold, with change in shares and in percentage
+        points, page by page. (proto id 3238)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+            sort_type: Which way the rows are sorted, by OpenD's numbers.
+            sort_column: What the rows are sorted by, by OpenD's numbers.
+            filter_type: Which holders: a word of HoldingChangesFilterType, or its number.
+        """
+        from futukit.messages import qot_get_shareholders_holding_changes
+
+        c2s = qot_get_shareholders_holding_changes.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+            sort_type=as_integer("sort_type", sort_type),
+            sort_column=as_nonzero_integer("sort_column", sort_column),
+            filter_type=as_enum_or_integer("filter_type", filter_type, HoldingChangesFilterType),
+        )
+        answer = self._call(3238, qot_get_shareholders_holding_changes.Request(c2s=c2s))
+        return RET_OK, frame(_tables.shareholding_change(answer.item_list, answer))
+
+    @answering()
+    def get_shareholders_holder_detail(
+        self,
+        code: str,
+        request_type: str | int | None = None,
+        next_key: str | None = None,
+        num: int | None = None,
+        sort_column: int | None = None,
+        sort_type: int | None = None,
+        period_id: int | None = None,
+        holder_id: int | None = None,
+    ) -> Outcome:
+        """Detail of a company's holders for a period, or one holder's history: quantity,
+        percentage, changes and price, page by page. (proto id 3239)
+
+        Args:
+            code: Security, like "HK.00700".
+            request_type: What is asked: a word of HolderDetailType, or its number.
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+            sort_column: What the rows are sorted by, by OpenD's numbers.
+            sort_type: Which way the rows are sorted, by OpenD's numbers.
+            period_id: The reporting period's id.
+            holder_id: The holder's id.
+        """
+        from futukit.messages import qot_get_shareholders_holder_detail
+
+        c2s = qot_get_shareholders_holder_detail.C2S(
+            security=needed("security", as_security("code", code)),
+            request_type=as_enum_or_integer("request_type", request_type, HolderDetailType),
+            next_key=as_filled_text("next_key", next_key),
+            num=as_integer("num", num),
+            sort_column=as_nonzero_integer("sort_column", sort_column),
+            sort_type=as_integer("sort_type", sort_type),
+            period_id=as_nonzero_integer("period_id", period_id),
+            holder_id=as_nonzero_integer("holder_id", holder_id),
+        )
+        answer = self._call(3239, qot_get_shareholders_holder_detail.Request(c2s=c2s))
+        return RET_OK, with_attrs(frame(_tables.holder_detail(answer.item_list, answer)), next_key="-1" if (v1 := answer.next_key) is None else v1)
+
+    @answering()
+    def get_insider_holder_list(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """Insiders of one company with title, shares and percentage, and how many of them bought
+        or sold. (proto id 3241)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_insider_holder_list
+
+        c2s = qot_get_insider_holder_list.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+        )
+        answer = self._call(3241, qot_get_insider_holder_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.insider(answer.item_list, answer))
+
+    @answering()
+    def get_insider_trade_list(
+        self,
+        code: str,
+        holder_id: int | None = None,
+        num: int | None = None,
+        next_key: str | int | None = None,
+    ) -> Outcome:
+        """Trades by insiders of one company: dates, shares, price range, kind of trade and shares
+        held afterwards, page by page. (proto id 3242)
+
+        Args:
+            code: Security, like "HK.00700".
+            holder_id: The holder's id.
+            num: How many rows at most (a count).
+            next_key: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_insider_trade_list
+
+        c2s = qot_get_insider_trade_list.C2S(
+            security=needed("security", as_security("code", code)),
+            holder_id=as_integer("holder_id", holder_id),
+            num=as_integer("num", num),
+            next_key=as_page("next_key", next_key),
+        )
+        answer = self._call(3242, qot_get_insider_trade_list.Request(c2s=c2s))
+        return RET_OK, with_attrs(frame(_tables.insider_trade(answer.item_list, answer)), all_count=None if (v1 := answer.all_count) is None else v1, next_key="-1" if (v2 := answer.next_key) is None else v2)
+
+    @answering(None)
+    def get_daily_short_volume(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """Shares sold short of one US or Hong Kong security day by day, against total volume and
+        close, page by page. (proto id 3248)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_daily_short_volume
+
+        c2s = qot_get_daily_short_volume.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+        )
+        answer = self._call(3248, qot_get_daily_short_volume.Request(c2s=c2s))
+        return RET_OK, with_attrs(frame(_tables.us_short_volume(answer.us_item_list, answer)), next_key="-1" if (v1 := answer.next_key) is None else v1), with_attrs(frame(_tables.hk_short_volume(answer.hk_item_list, answer)), next_key="-1" if (v2 := answer.next_key) is None else v2, aggregated_short=None if (v3 := answer.aggregated_short) is None else v3, aggregated_short_ratio=None if (v4 := answer.aggregated_short_ratio) is None else v4, new_time_str=None if (v5 := answer.new_time_str) is None else v5)
+
+    @answering(None)
+    def get_short_interest(
+        self,
+        code: str,
+        next_key: str | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """Open short positions of one US or Hong Kong security by report date, with days to cover,
+        page by page. (proto id 3249)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_short_interest
+
+        c2s = qot_get_short_interest.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_filled_text("next_key", next_key),
+            num=as_integer("num", num),
+        )
+        answer = self._call(3249, qot_get_short_interest.Request(c2s=c2s))
+        return RET_OK, with_attrs(frame(_tables.us_short_interest(answer.us_item_list, answer)), next_key="-1" if (v1 := answer.next_key) is None else v1), with_attrs(frame(_tables.hk_short_interest(answer.hk_item_list, answer)), next_key="-1" if (v2 := answer.next_key) is None else v2)
+
+    @answering()
+    def get_valuation_detail(
+        self,
+        code: str,
+        valuation_type: str | int | None = None,
+        interval_type: str | int | None = None,
+    ) -> Outcome:
+        """A valuation multiple of one stock: its history, band and percentile, its rank in market
+        and sector, and growth behind it. (proto id 3232)
+
+        Args:
+            code: Security, like "HK.00700".
+            valuation_type: Which multiple: a word of ValuationType, or its number.
+            interval_type: Over which span: a word of ValuationIntervalType, or its number.
+        """
+        from futukit.messages import qot_get_valuation_detail
+
+        c2s = qot_get_valuation_detail.C2S(
+            security=needed("security", as_security("code", code)),
+            valuation_type=as_enum_or_integer("valuation_type", valuation_type, ValuationType),
+            interval_type=as_enum_or_integer("interval_type", interval_type, ValuationIntervalType),
+        )
+        answer = self._call(3232, qot_get_valuation_detail.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.valuation((answer,), answer))), {})
+
+    @answering()
+    def get_valuation_plate_stock_list(
+        self,
+        code: str,
+        valuation_type: str | int | None = None,
+        next_key: str | int | None = None,
+        num: int | None = None,
+        sort_type: int | None = None,
+        sort_id: int | None = None,
+        filter_security: str | None = None,
+    ) -> Outcome:
+        """The stocks of a company's sectors with their valuation multiple, forward value,
+        percentile and market value, page by page. (proto id 3233)
+
+        Args:
+            code: Security, like "HK.00700".
+            valuation_type: Which multiple: a word of ValuationType, or its number.
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+            sort_type: Which way the rows are sorted, by OpenD's numbers.
+            sort_id: What the rows are sorted by, by OpenD's numbers.
+            filter_security: Only this sector, like "HK.LIST1001".
+        """
+        from futukit.messages import qot_get_valuation_plate_stock_list
+
+        c2s = qot_get_valuation_plate_stock_list.C2S(
+            security=needed("security", as_security("code", code)),
+            valuation_type=as_enum_or_integer("valuation_type", valuation_type, ValuationType),
+            next_key=as_page("next_key", next_key),
+            num=as_integer("num", num),
+            sort_type=as_integer("sort_type", sort_type),
+            sort_id=as_integer("sort_id", sort_id),
+            filter_security=as_security("filter_security", filter_security),
+        )
+        answer = self._call(3233, qot_get_valuation_plate_stock_list.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.plate_valuation((answer,), answer))), {})
+
+    @answering()
+    def get_event_contract_category(
+        self,
+        category: str | None = None,
+    ) -> Outcome:
+        """Categories of event contracts and the tags within each. (proto id 3434)
+
+        Args:
+            category: Category, as `get_event_contract_category` names it.
+        """
+        from futukit.messages import qot_get_event_contract_category
+
+        c2s = qot_get_event_contract_category.C2S(category=as_text("category", category))
+        answer = self._call(3434, qot_get_event_contract_category.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_category(answer.category_list, answer))
+
+    @answering()
+    def filter_competition(
+        self,
+        category: str | None = None,
+        tag: str | None = None,
+    ) -> Outcome:
+        """The competitions, and the scopes within them, by which event contracts of one category
+        can be filtered. (proto id 3435)
+
+        Args:
+            category: Category, as `get_event_contract_category` names it.
+            tag: Tag within the category.
+        """
+        from futukit.messages import qot_filter_competition
+
+        c2s = qot_filter_competition.C2S(
+            category=as_text("category", category),
+            tag=as_text("tag", tag),
+        )
+        answer = self._call(3435, qot_filter_competition.Request(c2s=c2s))
+        return RET_OK, frame(_tables.competition_filter(answer.tag_filter_list, answer))
+
+    @answering()
+    def get_event_contract_series_list(
+        self,
+        category: str | None = None,
+        tag: str | None = None,
+    ) -> Outcome:
+        """Series of event contracts in one category or tag: name, frequency and code. (proto id
+        3436)
+
+        Args:
+            category: Category, as `get_event_contract_category` names it.
+            tag: Tag within the category.
+        """
+        from futukit.messages import qot_get_event_contract_series_list
+
+        c2s = qot_get_event_contract_series_list.C2S(
+            category=as_text("category", category),
+            tag=as_text("tag", tag),
+        )
+        answer = self._call(3436, qot_get_event_contract_series_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_series(answer.series_list, answer))
+
+    @answering(None)
+    def get_event_contract_event_list(
+        self,
+        series_code: str,
+        status: str | None = None,
+        next_page: str | int | None = None,
+        count: int | None = None,
+    ) -> Outcome:
+        """The events of one series of event contracts: name, status, dates and code, page by page.
+        (proto id 3437)
+
+        Args:
+            series_code: The series, like "EC.KXBTC".
+            status: Only events of this status.
+            next_page: What the call before has returned, for the next page.
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract_event_list
+
+        c2s = qot_get_event_contract_event_list.C2S(
+            series=needed("series", as_security("series_code", series_code)),
+            status=as_enum("status", status, ECStatus),
+            next_page=as_page("next_page", next_page),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3437, qot_get_event_contract_event_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event(answer.event_list, answer)), "N/A" if (v1 := answer.next_page) is None else v1
+
+    @answering(None)
+    def get_event_contract(
+        self,
+        event_code: str,
+        next_page: str | int | None = None,
+        count: int | None = None,
+    ) -> Outcome:
+        """The contracts of one event: terms, times, status, result and settlement value, page by
+        page. (proto id 3438)
+
+        Args:
+            event_code: The event's code.
+            next_page: What the call before has returned, for the next page.
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract
+
+        c2s = qot_get_event_contract.C2S(
+            event=needed("event", as_security("event_code", event_code)),
+            next_page=as_page("next_page", next_page),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3438, qot_get_event_contract.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.event_contracts((answer,), answer))), {}), "N/A" if (v1 := answer.next_page) is None else v1
+
+    @answering(None)
+    def get_event_contract_milestone_list(
+        self,
+        category: str | None = None,
+        competition: str | None = None,
+        related_event: str | None = None,
+        next_page: str | int | None = None,
+        count: int | None = None,
+    ) -> Outcome:
+        """Milestones (matches and other dated happenings) with the events that hang on them, page
+        by page. (proto id 3439)
+
+        Args:
+            category: Category, as `get_event_contract_category` names it.
+            competition: Competition, as `filter_competition` names it.
+            related_event: Only milestones of this event.
+            next_page: What the call before has returned, for the next page.
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract_milestone_list
+
+        c2s = qot_get_event_contract_milestone_list.C2S(
+            category=as_text("category", category),
+            competition=as_text("competition", competition),
+            related_event=as_security("related_event", related_event),
+            next_page=as_page("next_page", next_page),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3439, qot_get_event_contract_milestone_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_milestone(answer.milestone_list, answer)), "N/A" if (v1 := answer.next_page) is None else v1
+
+    @answering(None, None)
+    def get_valid_combo_list(
+        self,
+        category: str | None = None,
+        competition: str | None = None,
+        series: str | None = None,
+        next_page: str | int | None = None,
+        count: int | None = None,
+    ) -> Outcome:
+        """Events whose contracts can be combined into one order, with the contracts and the
+        collection they belong to, page by page. (proto id 3453)
+
+        Args:
+            category: Category, as `get_event_contract_category` names it.
+            competition: Competition, as `filter_competition` names it.
+            series: Only events of this series.
+            next_page: What the call before has returned, for the next page.
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract_combo_list
+
+        c2s = qot_get_event_contract_combo_list.C2S(
+            category=as_text("category", category),
+            competition=as_text("competition", competition),
+            series=as_security("series", series),
+            next_page=as_page("next_page", next_page),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3453, qot_get_event_contract_combo_list.Request(c2s=c2s))
+        return RET_OK, frame(_tables.combo_event(answer.combo_event_list, answer)), "N/A" if (v1 := answer.mvc) is None else v1, "N/A" if (v2 := answer.next_page) is None else v2
+
+    @answering()
+    def subscribe_event_contract(
+        self,
+        code_list: Sequence[str] | str,
+        subtype_list: Sequence[str] | str,
+        kline_source_list: Sequence[str] | str | None = None,
+        is_first_push: bool = True,
+        subscribe_push: bool = True,
+    ) -> Outcome:
+        """Subscribe event contracts to order book, K-lines or deals. (proto id 3455)
+
+        Args:
+            code_list: Contracts.
+            subtype_list: Kinds of data, values of SubType.
+            kline_source_list: What the K-lines are made of, values of ECKlineSource.
+            is_first_push: Whether what is there already is pushed at once.
+            subscribe_push: Whether changes are pushed.
+        """
+        from futukit.messages import qot_sub_event_contract
+
+        c2s = qot_sub_event_contract.C2S(
+            header=self._quote_header(),
+            is_sub_or_un_sub=True,
+            security_list=as_securities("code_list", code_list),
+            sub_type_list=as_enums("subtype_list", subtype_list, SubType),
+            kline_source=as_enums("kline_source_list", kline_source_list, ECKlineSource),
+            is_first_push=as_flag("is_first_push", is_first_push),
+            is_reg_or_un_reg_push=as_flag("subscribe_push", subscribe_push),
+        )
+        self._call(3455, qot_sub_event_contract.Request(c2s=c2s))
+        return RET_OK, None
+
+    @answering()
+    def unsubscribe_event_contract(
+        self,
+        code_list: Sequence[str] | str,
+        subtype_list: Sequence[str] | str,
+        kline_source_list: Sequence[str] | str | None = None,
+    ) -> Outcome:
+        """Take subscriptions of event contracts back. (proto id 3455)
+
+        Args:
+            code_list: Contracts.
+            subtype_list: Kinds of data, values of SubType.
+            kline_source_list: What the K-lines are made of, values of ECKlineSource.
+        """
+        from futukit.messages import qot_sub_event_contract
+
+        c2s = qot_sub_event_contract.C2S(
+            header=self._quote_header(),
+            is_sub_or_un_sub=False,
+            is_reg_or_un_reg_push=False,
+            is_first_push=True,
+            security_list=as_securities("code_list", code_list),
+            sub_type_list=as_enums("subtype_list", subtype_list, SubType),
+            kline_source=as_enums("kline_source_list", kline_source_list, ECKlineSource),
+        )
+        self._call(3455, qot_sub_event_contract.Request(c2s=c2s))
+        return RET_OK, None
+
+    @answering()
+    def unsubscribe_all_event_contract(
+        self,
+    ) -> Outcome:
+        """Take every subscription of event contracts back. (proto id 3455)"""
+        from futukit.messages import qot_sub_event_contract
+
+        c2s = qot_sub_event_contract.C2S(
+            header=self._quote_header(),
+            is_sub_or_un_sub=False,
+            is_unsub_all=True,
+        )
+        self._call(3455, qot_sub_event_contract.Request(c2s=c2s))
+        return RET_OK, None
+
+    @answering()
+    def get_event_contract_snapshot(
+        self,
+        code_list: Sequence[str] | str,
+    ) -> Outcome:
+        """Price, best bid and ask for yes and no, volume and open interest of event contracts now.
+        (proto id 3445)
+
+        Args:
+            code_list: Contracts.
+        """
+        from futukit.messages import qot_get_event_contract_snapshot
+
+        c2s = qot_get_event_contract_snapshot.C2S(
+            security_list=as_securities("code_list", code_list),
+        )
+        answer = self._call(3445, qot_get_event_contract_snapshot.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_snapshot(answer.snapshot_list, answer))
+
+    @answering()
+    def get_event_contract_order_book(
+        self,
+        code: str,
+        num: int = 10,
+    ) -> Outcome:
+        """Order book of one event contract: bids and asks for yes and for no, down to a given
+        number of levels. (proto id 3446)
+
+        Args:
+            code: Security, like "HK.00700".
+            num: How many levels of each side at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract_order_book
+
+        c2s = qot_get_event_contract_order_book.C2S(
+            security=needed("security", as_security("code", code)),
+            num=needed("num", as_count("num", num)),
+        )
+        answer = self._call(3446, qot_get_event_contract_order_book.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.event_order_book(answer.order_book_list, answer))), {})
+
+    @answering()
+    def get_event_contract_kline(
+        self,
+        code: str,
+        pre_side: str | None = None,
+        ktype: str = KLType.K_DAY,
+        kline_source: str | None = None,
+        max_count: int = 1000,
+    ) -> Outcome:
+        """The most recent K-lines of one event contract, up to 1000, for the yes or the no side.
+        (proto id 3447)
+
+        Args:
+            code: Security, like "HK.00700".
+            pre_side: The yes or the no side.
+            ktype: What one K-line spans.
+            kline_source: What the K-lines are made of.
+            max_count: How many K-lines at most, up to 1000 (a count).
+        """
+        from futukit.messages import qot_get_event_contract_kline
+
+        c2s = qot_get_event_contract_kline.C2S(
+            security=needed("security", as_security("code", code)),
+            pre_side=as_enum("pre_side", pre_side, PredSide),
+            ktype=as_enum("ktype", ktype, KLType),
+            kline_source=as_enum("kline_source", kline_source, ECKlineSource),
+            max_count=as_integer("max_count", max_count),
+        )
+        answer = self._call(3447, qot_get_event_contract_kline.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_kline([(each, row) for each in answer.kline_list for row in each.kline_list], answer))
+
+    @answering()
+    def get_event_contract_ticker(
+        self,
+        code: str,
+        count: int = 30,
+    ) -> Outcome:
+        """The latest deals of one event contract, up to 1000. (proto id 3448)
+
+        Args:
+            code: Security, like "HK.00700".
+            count: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_event_contract_ticker
+
+        c2s = qot_get_event_contract_ticker.C2S(
+            security=needed("security", as_security("code", code)),
+            count=as_integer("count", count),
+        )
+        answer = self._call(3448, qot_get_event_contract_ticker.Request(c2s=c2s))
+        return RET_OK, frame(_tables.event_ticker([(each, row) for each in answer.ticker_list for row in each.ticker_list], answer))
+
+    @answering()
+    def get_option_volatility(
+        self,
+        code: str,
+        query_time_period: int | None = None,
+        hv_time_period: int | None = None,
+    ) -> Outcome:
+        """Implied and historical volatility of one underlying's options over time, their spread
+        and what the level means. (proto id 3250)
+
+        Args:
+            code: Security, like "HK.00700".
+            query_time_period: Which span of time, by OpenD's numbers.
+            hv_time_period: Over which span the historical volatility is taken, by OpenD's numbers.
+        """
+        from futukit.messages import qot_get_option_volatility
+
+        c2s = qot_get_option_volatility.C2S(
+            security=needed("security", as_security("code", code)),
+            query_time_period=as_integer("query_time_period", query_time_period),
+            hv_time_period=as_integer("hv_time_period", hv_time_period),
+        )
+        answer = self._call(3250, qot_get_option_volatility.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_volatility(answer.item_list, answer))
+
+    @answering()
+    def get_option_exercise_probability(
+        self,
+        code: str,
+    ) -> Outcome:
+        """The probability, over time, that one option ends in the money, beside the price of its
+        underlying. (proto id 3251)
+
+        Args:
+            code: Security, like "HK.00700".
+        """
+        from futukit.messages import qot_get_option_exercise_probability
+
+        c2s = qot_get_option_exercise_probability.C2S(
+            security=needed("security", as_security("code", code)),
+        )
+        answer = self._call(3251, qot_get_option_exercise_probability.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_exercise_probability(answer.item_list, answer))
+
+    @answering()
+    def get_option_quote(
+        self,
+        option_legs: Any,
+    ) -> Outcome:
+        """Quote of an option or of an option combination as a whole: price, Greeks, volatility,
+        break-even and probability of profit. (proto id 3255)
+
+        Args:
+            option_legs: The legs, a list of OptionStrategyLeg.
+        """
+        from futukit.messages import qot_get_option_quote
+
+        c2s = qot_get_option_quote.C2S(
+            header=self._quote_header(),
+            multi_legs=as_items("option_legs", option_legs, _objects.option_strategy_leg),
+        )
+        answer = self._call(3255, qot_get_option_quote.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_quote(answer.option_quote_list, answer))
+
+    @answering()
+    def get_option_strategy(
+        self,
+        code: str,
+        option_strategy: str,
+        expire_time: str | None = None,
+        far_expire_time: str | None = None,
+        spread: float | None = None,
+        index_option_type: str = IndexOptionType.NORMAL,
+        option_type: str = OptionType.ALL,
+        strike_price: float | None = None,
+    ) -> Outcome:
+        """The combinations that an option strategy can be built from on one underlying, with their
+        legs. (proto id 3256)
+
+        Args:
+            code: Security, like "HK.00700".
+            option_strategy: Which strategy.
+            expire_time: Expiry of the near legs, like "2026-05-29".
+            far_expire_time: Expiry of the far legs, for strategies over two expiries.
+            spread: Only combinations with this strike spread (a price).
+            index_option_type: Which kind, for index options.
+            option_type: Calls, puts or both.
+            strike_price: Only combinations around this strike (a price).
+        """
+        from futukit.messages import qot_get_option_strategy
+
+        c2s = qot_get_option_strategy.C2S(
+            header=self._quote_header(),
+            owner=needed("owner", as_security("code", code)),
+            option_strategy=needed("option_strategy", as_enum("option_strategy", option_strategy, OptionStrategyType)),
+            expire_time=as_text("expire_time", expire_time),
+            far_expire_time=as_text("far_expire_time", far_expire_time),
+            spread=as_number("spread", spread),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+            option_type=as_enum("option_type", option_type, OptionType),
+            strike_price=as_number("strike_price", strike_price),
+        )
+        answer = self._call(3256, qot_get_option_strategy.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_strategy(answer.strategy_list, answer))
+
+    @answering()
+    def get_option_strategy_analysis(
+        self,
+        option_legs: Any,
+    ) -> Outcome:
+        """What an option combination can earn and lose: greatest profit and loss, break-even
+        points, probability of profit, delta, theta. (proto id 3257)
+
+        Args:
+            option_legs: The legs, a list of OptionStrategyLeg.
+        """
+        from futukit.messages import qot_get_option_strategy_analysis
+
+        c2s = qot_get_option_strategy_analysis.C2S(
+            header=self._quote_header(),
+            multi_legs=as_items("option_legs", option_legs, _objects.option_strategy_leg),
+        )
+        answer = self._call(3257, qot_get_option_strategy_analysis.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_strategy_analysis((answer,), answer))
+
+    @answering(None)
+    def get_option_market_statistic(
+        self,
+        option_market: str,
+        data_type: str,
+        begin_time: Any = None,
+        end_time: Any = None,
+        page_req_key: bytes | None = None,
+    ) -> Outcome:
+        """Option volume or open interest of a whole market over time, calls, puts and their ratio,
+        page by page. (proto id 3301)
+
+        Args:
+            option_market: Which option market.
+            data_type: Volume or open interest.
+            begin_time: First day, like "2024-01-01".
+            end_time: Last day.
+            page_req_key: What the call before has returned, for the next page (bytes).
+        """
+        from futukit.messages import qot_get_option_market_statistic
+
+        begin, until = window(("begin_time", begin_time), ("end_time", end_time), 364, end_clock="00:00:00")
+        c2s = qot_get_option_market_statistic.C2S(
+            begin_time=begin,
+            end_time=until,
+            option_market=needed("option_market", as_enum("option_market", option_market, OptionMarket)),
+            data_type=needed("data_type", as_enum("data_type", data_type, OptionStatisticDataType)),
+            next_page_key=as_bytes("page_req_key", page_req_key),
+        )
+        answer = self._call(3301, qot_get_option_market_statistic.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_market_statistic(answer.statistic_list, answer)), None if (v1 := answer.next_page_key) is None else v1
+
+    @answering(None)
+    def get_option_underlying_his_statistic(
+        self,
+        code: str,
+        index_option_type: str = IndexOptionType.NORMAL,
+        begin_time: Any = None,
+        end_time: Any = None,
+        page_req_key: bytes | None = None,
+    ) -> Outcome:
+        """Option volume and open interest of one underlying over time, calls against puts, beside
+        its price, page by page. (proto id 3302)
+
+        Args:
+            code: Security, like "HK.00700".
+            index_option_type: Which kind, for index options.
+            begin_time: First day, like "2024-01-01".
+            end_time: Last day.
+            page_req_key: What the call before has returned, for the next page (bytes).
+        """
+        from futukit.messages import qot_get_option_underlying_his_statistic
+
+        begin, until = window(("begin_time", begin_time), ("end_time", end_time), 364, end_clock="00:00:00")
+        c2s = qot_get_option_underlying_his_statistic.C2S(
+            begin_time=begin,
+            end_time=until,
+            owner=needed("owner", as_security("code", code)),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+            next_page_key=as_bytes("page_req_key", page_req_key),
+        )
+        answer = self._call(3302, qot_get_option_underlying_his_statistic.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_underlying_statistic(answer.statistic_list, answer)), None if (v1 := answer.next_page_key) is None else v1
+
+    @answering(None)
+    def get_option_underlying_his_volatility(
+        self,
+        code: str,
+        index_option_type: str = IndexOptionType.NORMAL,
+        begin_time: Any = None,
+        end_time: Any = None,
+        page_req_key: bytes | None = None,
+    ) -> Outcome:
+        """Implied and historical volatility of one underlying over time beside its price, page by
+        page. (proto id 3304)
+
+        Args:
+            code: Security, like "HK.00700".
+            index_option_type: Which kind, for index options.
+            begin_time: First day, like "2024-01-01".
+            end_time: Last day.
+            page_req_key: What the call before has returned, for the next page (bytes).
+        """
+        from futukit.messages import qot_get_option_underlying_his_volatility
+
+        begin, until = window(("begin_time", begin_time), ("end_time", end_time), 364, end_clock="00:00:00")
+        c2s = qot_get_option_underlying_his_volatility.C2S(
+            begin_time=begin,
+            end_time=until,
+            owner=needed("owner", as_security("code", code)),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+            next_page_key=as_bytes("page_req_key", page_req_key),
+        )
+        answer = self._call(3304, qot_get_option_underlying_his_volatility.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_underlying_volatility(answer.volatility_list, answer)), None if (v1 := answer.next_page_key) is None else v1
+
+    @answering(None, None)
+    def get_option_underlying_rank(
+        self,
+        option_market: str,
+        sort_type: str,
+        sort_direction: bool | None = None,
+        count: int | None = None,
+        trading_date: str | None = None,
+        filter_list: Any = None,
+        page: str | int | None = None,
+    ) -> Outcome:
+        """Underlyings of one option market ranked by volume, open interest or volatility,
+        filtered, page by page. (proto id 3305)
+
+        Args:
+            option_market: Which option market.
+            sort_type: What the rows are sorted by.
+            sort_direction: 0 for descending, 1 for ascending.
+            count: How many rows at most (a count).
+            trading_date: Day of the figures, like "2024-01-01"; the newest if it is left out.
+            filter_list: Conditions, all of which must hold.
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_option_underlying_rank
+
+        c2s = qot_get_option_underlying_rank.C2S(
+            option_market=needed("option_market", as_enum("option_market", option_market, OptionMarket)),
+            sort_type=needed("sort_type", as_enum("sort_type", sort_type, UnderlyingRankSortType)),
+            is_asc=as_flag("sort_direction", sort_direction),
+            count=as_integer("count", count),
+            trading_date=as_time("trading_date", trading_date),
+            filter_list=as_items("filter_list", filter_list, _objects.underlying_rank_filter),
+            page=as_page("page", page),
+        )
+        answer = self._call(3305, qot_get_option_underlying_rank.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_underlying_rank(answer.rank_list, answer)), None if (v1 := answer.next_page) is None else v1, "N/A" if (v2 := answer.all_count) is None else v2
+
+    @answering(None, None)
+    def get_option_rank(
+        self,
+        option_market: str,
+        sort_type: str,
+        count: int | None = None,
+        trading_date: str | None = None,
+        sort_direction: bool | None = None,
+        page: str | int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Option contracts of one market ranked by volume, turnover or change of open interest,
+        filtered, page by page. (proto id 3306)
+
+        Args:
+            option_market: Which option market.
+            sort_type: What the rows are sorted by.
+            count: How many rows at most (a count).
+            trading_date: Day of the figures, like "2024-01-01"; the newest if it is left out.
+            sort_direction: 0 for descending, 1 for ascending.
+            page: What the call before has returned, for the next page.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_option_rank
+
+        c2s = qot_get_option_rank.C2S(
+            option_market=needed("option_market", as_enum("option_market", option_market, OptionMarket)),
+            sort_type=needed("sort_type", as_enum("sort_type", sort_type, OptionRankType)),
+            count=as_integer("count", count),
+            trading_date=as_time("trading_date", trading_date),
+            is_asc=as_flag("sort_direction", sort_direction),
+            page=as_page("page", page),
+            filter_list=as_items("filter_list", filter_list, _objects.option_rank_filter),
+        )
+        answer = self._call(3306, qot_get_option_rank.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_rank(answer.rank_list, answer)), None if (v1 := answer.next_page) is None else v1, "N/A" if (v2 := answer.all_count) is None else v2
+
+    @answering()
+    def get_option_event(
+        self,
+        option_market: str,
+        count: int = 200,
+        page: str | None = None,
+        filter_list: Any = None,
+        sort: Any = None,
+    ) -> Outcome:
+        """Unusual option trades of one market: contract, size, premium, side, sentiment and the
+        strategy they seem part of. (proto id 3307)
+
+        Args:
+            option_market: Which option market.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            filter_list: Conditions, all of which must hold.
+            sort: What the rows are sorted by, an OptionEventSort.
+        """
+        from futukit.messages import qot_get_option_event
+
+        c2s = qot_get_option_event.C2S(
+            option_market=needed("option_market", as_enum("option_market", option_market, OptionMarket)),
+            count=as_integer("count", count),
+            page=as_filled_text("page", page),
+            filter_list=as_items("filter_list", filter_list, _objects.option_event_filter),
+            sort=as_item("sort", sort, _objects.option_event_sort),
+        )
+        answer = self._call(3307, qot_get_option_event.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.option_event_page((answer,), answer))), {})
+
+    @answering()
+    def get_option_event_alert(
+        self,
+        count: int = 200,
+        page: str | None = None,
+    ) -> Outcome:
+        """The alerts on unusual option trades that the user has set, with their conditions, page
+        by page. (proto id 3308)
+
+        Args:
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+        """
+        from futukit.messages import qot_get_option_event_alert
+
+        c2s = qot_get_option_event_alert.C2S(
+            count=as_integer("count", count),
+            page=as_filled_text("page", page),
+        )
+        answer = self._call(3308, qot_get_option_event_alert.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.option_alert_page((answer,), answer))), {})
+
+    @answering()
+    def set_option_event_alert(
+        self,
+        op: str,
+        alert_list: Any = None,
+    ) -> Outcome:
+        """Adds, changes, switches or deletes the user's alerts on unusual option trades. (proto id
+        3309)
+
+        Args:
+            op: What to do.
+            alert_list: The alerts, OptionEventAlertItem.
+        """
+        from futukit.messages import qot_set_option_event_alert
+
+        c2s = qot_set_option_event_alert.C2S(
+            oper_type=needed("oper_type", as_enum("op", op, AlertOpType)),
+            alert_list=as_items("alert_list", alert_list, _objects.option_event_alert_item),
+        )
+        self._call(3309, qot_set_option_event_alert.Request(c2s=c2s))
+        return RET_OK, ""
+
+    @answering()
+    def get_option_zero_dte_screener(
+        self,
+        market: str,
+        sort_type: str | None = None,
+        is_asc: bool | None = None,
+        count: int | None = None,
+        page: str | int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Underlyings whose options expire today, with price, volatility, volume and the chains to
+        look at, page by page. (proto id 3311)
+
+        Args:
+            market: Which market.
+            sort_type: What the rows are sorted by.
+            is_asc: Whether the rows ascend.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_option_zero_dte_screener
+
+        c2s = qot_get_option_zero_dte_screener.C2S(
+            option_market=needed("option_market", as_enum("market", market, OptionMarket)),
+            sort_type=as_enum("sort_type", sort_type, ZeroDteSortType),
+            is_asc=as_flag("is_asc", is_asc),
+            count=as_integer("count", count),
+            page=as_page("page", page),
+            filter_list=as_items("filter_list", filter_list, _objects.zero_dte_filter),
+        )
+        answer = self._call(3311, qot_get_option_zero_dte_screener.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.zero_dte_page((answer,), answer))), {})
+
+    @answering()
+    def get_option_zero_dte_contract(
+        self,
+        owner: str,
+        strike_date_timestamp: int,
+        chain_info: Any,
+        sort_type: str | None = None,
+        is_asc: bool | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """The contracts of one underlying that expire today: price, Greeks, break-even and
+        probability of profit of each. (proto id 3312)
+
+        Args:
+            owner: The underlying, like "US.AAPL".
+            strike_date_timestamp: The expiry (epoch seconds).
+            chain_info: The chain, as a row of `get_option_zero_dte_screener` has it.
+            sort_type: What the rows are sorted by.
+            is_asc: Whether the rows ascend.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_option_zero_dte_contract
+
+        c2s = qot_get_option_zero_dte_contract.C2S(
+            owner=needed("owner", as_security("owner", owner)),
+            strike_date_timestamp=needed("strike_date_timestamp", as_integer("strike_date_timestamp", strike_date_timestamp)),
+            chain_info=needed("chain_info", as_item("chain_info", chain_info, _objects.zero_dte_chain_info)),
+            sort_type=as_enum("sort_type", sort_type, ZeroDteContractSortType),
+            is_asc=as_flag("is_asc", is_asc),
+            filter_list=as_items("filter_list", filter_list, _objects.zero_dte_contract_filter),
+        )
+        answer = self._call(3312, qot_get_option_zero_dte_contract.Request(c2s=c2s))
+        return RET_OK, frame(_tables.zero_dte_contract(answer.item_list, answer))
+
+    @answering()
+    def get_option_earnings_screener(
+        self,
+        market: str,
+        sort_type: str | None = None,
+        is_asc: bool | None = None,
+        count: int | None = None,
+        page: str | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Underlyings with earnings ahead: report date, volatility, expected move and what earlier
+        reports did, page by page. (proto id 3313)
+
+        Args:
+            market: Which market.
+            sort_type: What the rows are sorted by.
+            is_asc: Whether the rows ascend.
+            count: How many rows at most (a count).
+            page: What the call before has returned, for the next page.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_option_earnings_screener
+
+        c2s = qot_get_option_earnings_screener.C2S(
+            option_market=needed("option_market", as_enum("market", market, OptionMarket)),
+            sort_type=as_enum("sort_type", sort_type, EarningsSortType),
+            is_asc=as_flag("is_asc", is_asc),
+            count=as_integer("count", count),
+            page=as_filled_text("page", page),
+            filter_list=as_items("filter_list", filter_list, _objects.earnings_filter),
+        )
+        answer = self._call(3313, qot_get_option_earnings_screener.Request(c2s=c2s))
+        return RET_OK, next(iter(records(_tables.earnings_screener_page((answer,), answer))), {})
+
+    @answering()
+    def get_option_seller_screener(
+        self,
+        market: str,
+        seller_type: str,
+        sort_type: str | None = None,
+        is_asc: bool | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Options worth selling, covered call or cash-secured put: premium, return for the term
+        and per year, chance of assignment. (proto id 3314)
+
+        Args:
+            market: Which market.
+            seller_type: Covered calls or cash-secured puts.
+            sort_type: What the rows are sorted by.
+            is_asc: Whether the rows ascend.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_option_seller_screener
+
+        c2s = qot_get_option_seller_screener.C2S(
+            option_market=needed("option_market", as_enum("market", market, OptionMarket)),
+            seller_type=needed("seller_type", as_enum("seller_type", seller_type, SellerType)),
+            sort_type=as_enum("sort_type", sort_type, SellerSortType),
+            is_asc=as_flag("is_asc", is_asc),
+            filter_list=as_items("filter_list", filter_list, _objects.seller_filter),
+        )
+        answer = self._call(3314, qot_get_option_seller_screener.Request(c2s=c2s))
+        return RET_OK, frame(_tables.seller_option(answer.item_list, answer))
+
+    @answering()
+    def get_option_underlying_overview(
+        self,
+        code_list: Sequence[str] | str,
+        index_option_type: str = IndexOptionType.NORMAL,
+    ) -> Outcome:
+        """Option activity of several underlyings now: call and put volume, open interest, implied
+        volatility with rank and percentile. (proto id 3303)
+
+        Args:
+            code_list: Underlyings, like `["US.AAPL"]`; at most 500.
+            index_option_type: Which kind, for index options.
+        """
+        from futukit.messages import qot_get_option_underlying_overview
+
+        c2s = qot_get_option_underlying_overview.C2S(
+            owner_list=as_securities("code_list", code_list),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+        )
+        answer = self._call(3303, qot_get_option_underlying_overview.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_underlying_overview(answer.underlying_data_list, answer))
 
     @answering()
     def get_stock_quote(

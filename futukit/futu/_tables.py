@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 from futukit.futu._enums import (
+    AlertOrderType,
+    ArkDynamicType,
     AssetClass,
     CashFlowDirection,
     CltRiskLevel,
@@ -15,14 +17,32 @@ from futukit.futu._enums import (
     DTStatus,
     DarkStatus,
     DealStatus,
+    DistributionFrequency,
+    ECContractType,
+    ECFrequency,
+    ECMilestoneType,
+    ECStatus,
+    EarningsCalendarPubType,
+    EarningsPubType,
+    EconomicImportance,
+    EventMarketSentiment,
+    EventTickerStrategy,
+    EventTickerType,
     ExchType,
     ExpirationCycle,
     ExposureLevel,
+    F10Type,
     IndexOptionType,
+    IndustrialChainType,
     Issuer,
     KLType,
+    MacroDataUnitType,
+    Market,
     MarketState,
+    MorningstarRatingType,
+    NewsSubType,
     OptionAreaType,
+    OptionMarket,
     OptionSettlementMode,
     OptionStandardType,
     OptionStrategyType,
@@ -33,6 +53,7 @@ from futukit.futu._enums import (
     Plate,
     PositionSide,
     PositionType,
+    PredSide,
     PriceReminderFreq,
     PriceReminderMarketStatus,
     PriceReminderType,
@@ -40,6 +61,11 @@ from futukit.futu._enums import (
     ProgramStatusType,
     PushDataType,
     QotRight,
+    RatingChangeType,
+    RatingLevel,
+    ResearchRatingType,
+    RevenueBreakdownType,
+    RiseFallDistributionType,
     SecurityFirm,
     SecurityStatus,
     SecurityType,
@@ -60,31 +86,71 @@ from futukit.futu._enums import (
     UpdateType,
     UserAttr,
     UserSecurityGroupType,
+    ValuationType,
     WarrantStatus,
     WrtType,
 )
 from futukit.futu.conversions import (
+    LACKING,
     MISSING,
     clock,
     code,
     code_or_text,
+    codes,
     combo_legs,
     day,
     enums,
     fee_details,
     integer,
+    lacking,
     levels,
     listing_date,
     local_timestamp,
     percent,
+    pick,
+    sizes,
+    strategy_legs,
     text,
     trade_code,
     trading_hours,
     winning_numbers,
 )
-from futukit.futu.frames import Columns, reals, records
+from futukit.futu.frames import Columns, frame, reals, records
 
 # The generator has checked every attribute against the schema: nothing is typed twice here.
+
+
+def a_buyback(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsBuybacks.ABuyBackItem."""
+    return {
+        "change_reg_date": [MISSING if (v1 := row.change_reg_date) is None else v1 for row in rows],
+        "change_reg_date_str": [MISSING if (v2 := row.change_reg_date_str) is None else v2 for row in rows],
+        "change_date": [MISSING if (v3 := row.change_date) is None else v3 for row in rows],
+        "change_date_str": [MISSING if (v4 := row.change_date_str) is None else v4 for row in rows],
+        "event_proce_desc": [MISSING if (v5 := row.event_proce_desc) is None else v5 for row in rows],
+        "advance_date": [MISSING if (v6 := row.advance_date) is None else v6 for row in rows],
+        "advance_date_str": [MISSING if (v7 := row.advance_date_str) is None else v7 for row in rows],
+        "meet_pass_date": [MISSING if (v8 := row.meet_pass_date) is None else v8 for row in rows],
+        "meet_pass_date_str": [MISSING if (v9 := row.meet_pass_date_str) is None else v9 for row in rows],
+        "start_date": [MISSING if (v10 := row.start_date) is None else v10 for row in rows],
+        "start_date_str": [MISSING if (v11 := row.start_date_str) is None else v11 for row in rows],
+        "end_date": [MISSING if (v12 := row.end_date) is None else v12 for row in rows],
+        "end_date_str": [MISSING if (v13 := row.end_date_str) is None else v13 for row in rows],
+        "pay_date": [MISSING if (v14 := row.pay_date) is None else v14 for row in rows],
+        "pay_date_str": [MISSING if (v15 := row.pay_date_str) is None else v15 for row in rows],
+        "seller": [MISSING if (v16 := row.seller) is None else v16 for row in rows],
+        "buy_back_mode": [MISSING if (v17 := row.buy_back_mode) is None else v17 for row in rows],
+        "share_type": [MISSING if (v18 := row.share_type) is None else v18 for row in rows],
+        "buy_back_sum": [MISSING if (v19 := row.buy_back_sum) is None else v19 for row in rows],
+        "buy_back_money": [MISSING if (v20 := row.buy_back_money) is None else v20 for row in rows],
+        "percentage": [MISSING if (v21 := row.percentage) is None else v21 for row in rows],
+        "value_floor": [MISSING if (v22 := row.value_floor) is None else v22 for row in rows],
+        "value_ceiling": [MISSING if (v23 := row.value_ceiling) is None else v23 for row in rows],
+        "price_floor": [MISSING if (v24 := row.price_floor) is None else v24 for row in rows],
+        "price_ceiling": [MISSING if (v25 := row.price_ceiling) is None else v25 for row in rows],
+        "volume_floor": [MISSING if (v26 := row.volume_floor) is None else v26 for row in rows],
+        "volume_ceiling": [MISSING if (v27 := row.volume_ceiling) is None else v27 for row in rows],
+    }
 
 
 def accounts(rows: Sequence[Any], answer: Any) -> Columns:
@@ -102,6 +168,88 @@ def accounts(rows: Sequence[Any], answer: Any) -> Columns:
         "acc_status": ["N/A" if (v7 := row.acc_status) is None else TrdAccStatus._words.get(v7, "N/A") for row in rows],
         "acc_role": ["N/A" if (v8 := row.acc_role) is None else TrdAccRole._words.get(v8, "N/A") for row in rows],
         "jp_acc_type": [enums(row.jp_acc_type, SubAccType) for row in rows],
+    }
+
+
+def analyst_consensus(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchAnalystConsensus.S2C."""
+    return {
+        "highest": [MISSING if (v1 := row.highest) is None else v1 for row in rows],
+        "average": [MISSING if (v2 := row.average) is None else v2 for row in rows],
+        "lowest": [MISSING if (v3 := row.lowest) is None else v3 for row in rows],
+        "rating": [MISSING if (v4 := row.rating) is None else ResearchRatingType._words.get(v4, "N/A") for row in rows],
+        "total": [MISSING if (v5 := row.total) is None else v5 for row in rows],
+        "update_time": [MISSING if (v6 := row.update_time) is None else v6 for row in rows],
+        "update_time_str": [MISSING if (v7 := row.update_time_str) is None else v7 for row in rows],
+        "buy": [MISSING if (v8 := row.buy) is None else v8 for row in rows],
+        "hold": [MISSING if (v9 := row.hold) is None else v9 for row in rows],
+        "sell": [MISSING if (v10 := row.sell) is None else v10 for row in rows],
+        "strong_buy": [MISSING if (v11 := row.strong_buy) is None else v11 for row in rows],
+        "underperform": [MISSING if (v12 := row.underperform) is None else v12 for row in rows],
+    }
+
+
+def analyst_rating(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.RatingItem."""
+    return {
+        "analyst_uid": [MISSING if (v1 := row.analyst_uid) is None else v1 for row in rows],
+        "institution_uid": [MISSING if (v2 := row.institution_uid) is None else v2 for row in rows],
+        "recommendation_date": [MISSING if (v3 := row.recommendation_date) is None else v3 for row in rows],
+        "recommendation_date_str": [MISSING if (v4 := row.recommendation_date_str) is None else v4 for row in rows],
+        "rating_url": [MISSING if (v5 := row.rating_url) is None else v5 for row in rows],
+        "update_time": [MISSING if (v6 := row.update_time) is None else v6 for row in rows],
+        "update_time_str": [MISSING if (v7 := row.update_time_str) is None else v7 for row in rows],
+        "rating": [MISSING if (v8 := row.rating) is None else ResearchRatingType._words.get(v8, "N/A") for row in rows],
+        "target_price": [MISSING if (v9 := row.target_price) is None else v9 for row in rows],
+    }
+
+
+def analyst_rating_detail(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.AnalystRatingDetail."""
+    return {
+        "analyst_info": [MISSING if (v1 := row.analyst_info) is None else records(rating_analyst((v1,), answer))[0] for row in rows],
+        "rating_item_list": [(records(analyst_rating(row.rating_item_list, answer)) if row.rating_item_list else MISSING) for row in rows],
+    }
+
+
+def analyst_rating_summary(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.AnalystRatingSummaryItem."""
+    return {
+        "analyst_info": [MISSING if (v1 := row.analyst_info) is None else records(rating_analyst((v1,), answer))[0] for row in rows],
+        "rating_item_list": [(records(analyst_rating(row.rating_item_list, answer)) if row.rating_item_list else MISSING) for row in rows],
+    }
+
+
+def ark_holding(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetArkFundHolding.ArkFundHoldingItem."""
+    return {
+        "security": ["N/A" if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": ["N/A" if (v2 := row.name) is None else v2 for row in rows],
+        "shares": ["N/A" if (v3 := row.shares) is None else v3 for row in rows],
+        "shares_change": ["N/A" if (v4 := row.shares_change) is None else v4 for row in rows],
+        "market_value": ["N/A" if (v5 := row.market_value) is None else v5 for row in rows],
+        "weight": ["N/A" if (v6 := row.weight) is None else v6 for row in rows],
+        "weight_change": ["N/A" if (v7 := row.weight_change) is None else v7 for row in rows],
+    }
+
+
+def ark_stock_dynamic(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetArkStockDynamic.S2C."""
+    return {
+        "dynamic_type": ["N/A" if (v1 := row.dynamic_type) is None else ArkDynamicType._words.get(v1, "N/A") for row in rows],
+        "transaction_count": ["N/A" if (v2 := row.transaction_count) is None else v2 for row in rows],
+        "net_shares": ["N/A" if (v3 := row.net_shares) is None else v3 for row in rows],
+        "last_transaction_time": ["N/A" if (v4 := row.last_transaction_time) is None else v4 for row in rows],
+    }
+
+
+def ark_transaction(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetArkActiveTransaction.ArkActiveTransactionItem."""
+    return {
+        "security": ["N/A" if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": ["N/A" if (v2 := row.name) is None else v2 for row in rows],
+        "change_amount": ["N/A" if (v3 := row.change_amount) is None else v3 for row in rows],
+        "change_shares": ["N/A" if (v4 := row.change_shares) is None else v4 for row in rows],
     }
 
 
@@ -128,6 +276,15 @@ def bid_broker(rows: Sequence[Any], answer: Any) -> Columns:
         "bid_broker_pos": [row.pos for row in rows],
         "order_id": ["N/A" if (v2 := row.order_id) is None else v2 for row in rows],
         "order_volume": ["N/A" if (v3 := row.volume) is None else v3 for row in rows],
+    }
+
+
+def buybacks(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsBuybacks.S2C."""
+    return {
+        "next_key": ["-1" if (v1 := row.next_key) is None else v1 for row in rows],
+        "hk_buy_back_list": [frame(hk_buyback(row.hk_buy_back_list, answer)) for row in rows],
+        "a_buy_back_list": [frame(a_buyback(row.a_buy_back_list, answer)) for row in rows],
     }
 
 
@@ -187,6 +344,19 @@ def code_change(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def combo_event(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractComboList.ComboEvent."""
+    return {
+        "event_code": [code(row.event_security) for row in rows],
+        "event_name": ["N/A" if (v1 := row.event_name) is None else v1 for row in rows],
+        "combo_contracts": [codes(row.combo_contracts) for row in rows],
+        "series_code": ["N/A" if (v2 := row.series_security) is None else code(v2) for row in rows],
+        "category": ["N/A" if (v3 := row.category) is None else v3 for row in rows],
+        "competition": ["N/A" if (v4 := row.competition) is None else v4 for row in rows],
+        "competition_scope": ["N/A" if (v5 := row.competition_scope) is None else v5 for row in rows],
+    }
+
+
 def combo_trading_info(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Trd_Common.ComboMaxTrdQtys."""
     return {
@@ -196,6 +366,51 @@ def combo_trading_info(rows: Sequence[Any], answer: Any) -> Columns:
         "option_bp": ["N/A" if (v4 := row.option_buy_power) is None else v4 for row in rows],
         "max_withdraw_change": ["N/A" if (v5 := row.max_with_draw_change) is None else v5 for row in rows],
         "bp_decrease": ["N/A" if (v6 := row.buy_power_decrease) is None else v6 for row in rows],
+    }
+
+
+def company_executive(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCompanyExecutives.DirectorInfo."""
+    return {
+        "display_leader_name": [MISSING if (v1 := row.display_leader_name) is None else v1 for row in rows],
+        "leader_name": [MISSING if (v2 := row.leader_name) is None else v2 for row in rows],
+        "position_name": [MISSING if (v3 := row.position_name) is None else v3 for row in rows],
+        "begin_date": [MISSING if (v4 := row.begin_date) is None else v4 for row in rows],
+        "begin_date_str": [MISSING if (v5 := row.begin_date_str) is None else v5 for row in rows],
+        "issue_date": [MISSING if (v6 := row.issue_date) is None else v6 for row in rows],
+        "issue_date_str": [MISSING if (v7 := row.issue_date_str) is None else v7 for row in rows],
+        "leader_gender": [MISSING if (v8 := row.leader_gender) is None else v8 for row in rows],
+        "leader_age": [MISSING if (v9 := row.leader_age) is None else v9 for row in rows],
+        "highest_education": [MISSING if (v10 := row.highest_education) is None else v10 for row in rows],
+        "annual_salary": [MISSING if (v11 := row.annual_salary) is None else v11 for row in rows],
+    }
+
+
+def company_fact(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCompanyProfile.CompanyLabItem."""
+    return {
+        "name": [MISSING if (v1 := row.name) is None else v1 for row in rows],
+        "value": [MISSING if (v2 := row.value) is None else v2 for row in rows],
+        "field_type": [MISSING if (v3 := row.field_type) is None else integer(v3) for row in rows],
+    }
+
+
+def competition_filter(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_FilterCompetition.TagFilterItem."""
+    return {
+        "category": ["N/A" if (v1 := row.category) is None else v1 for row in rows],
+        "tag": [row.tag for row in rows],
+        "competition": [list(row.competition_list) for row in rows],
+        "scope": [list(row.scope_list) for row in rows],
+    }
+
+
+def dated_text(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchMorningstarReport.StringWithUpdateTime."""
+    return {
+        "context": [MISSING if (v1 := row.context) is None else v1 for row in rows],
+        "update_time": [MISSING if (v2 := row.update_time) is None else v2 for row in rows],
+        "update_time_str": [MISSING if (v3 := row.update_time_str) is None else v3 for row in rows],
     }
 
 
@@ -258,12 +473,401 @@ def delay_statistics(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def derivative_unusual(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of SkillWrapAPI.DerivativeUnusualRsp."""
+    return {
+        "err_code": [MISSING if (v1 := row.err_code) is None else v1 for row in rows],
+        "retMsg": ["" if (v2 := row.ret_msg) is None else v2 for row in rows],
+        "time_range": ["" if (v3 := row.time_range) is None else v3 for row in rows],
+        "content": ["" if (v4 := row.content) is None else v4 for row in rows],
+    }
+
+
+def dividend(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsDividends.DividendItem."""
+    return {
+        "pub_date": [MISSING if (v1 := row.pub_date) is None else v1 for row in rows],
+        "statement": [MISSING if (v2 := row.statement) is None else v2 for row in rows],
+        "process": [MISSING if (v3 := row.process) is None else v3 for row in rows],
+        "record_date": [MISSING if (v4 := row.record_date) is None else v4 for row in rows],
+        "ex_date": [MISSING if (v5 := row.ex_date) is None else v5 for row in rows],
+        "dividend_payable_date": [MISSING if (v6 := row.dividend_payable_date) is None else v6 for row in rows],
+        "fiscal_year": [MISSING if (v7 := row.fiscal_year) is None else v7 for row in rows],
+    }
+
+
+def dividend_date(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetDividendCalendar.DividendCalendarItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "statement": ["N/A" if (v2 := row.statement) is None else v2 for row in rows],
+        "record_date": ["N/A" if (v3 := row.record_date) is None else v3 for row in rows],
+        "ex_date": ["N/A" if (v4 := row.ex_date) is None else v4 for row in rows],
+        "dividend_payable_date": ["N/A" if (v5 := row.dividend_payable_date) is None else v5 for row in rows],
+    }
+
+
+def dividend_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetDividendRank.DividendRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "industry": ["N/A" if (v2 := row.industry) is None else v2 for row in rows],
+        "cur_price": ["N/A" if (v3 := row.cur_price) is None else v3 for row in rows],
+        "change_rate": ["N/A" if (v4 := row.change_rate) is None else v4 for row in rows],
+        "change_amount": ["N/A" if (v5 := row.change_amount) is None else v5 for row in rows],
+        "market_cap": ["N/A" if (v6 := row.market_cap) is None else v6 for row in rows],
+        "dividend_yield_ttm": ["N/A" if (v7 := row.dividend_yield_ttm) is None else v7 for row in rows],
+        "avg_dividend_yield_5y": ["N/A" if (v8 := row.avg_dividend_yield_5y) is None else v8 for row in rows],
+        "distribution_frequency": ["N/A" if (v9 := row.distribution_frequency) is None else DistributionFrequency._words.get(v9, "N/A") for row in rows],
+        "dividend_grow_year": ["N/A" if (v10 := row.dividend_grow_year) is None else v10 for row in rows],
+        "dividends_ttm": ["N/A" if (v11 := row.dividends_ttm) is None else v11 for row in rows],
+        "payout_ratio_lfy": ["N/A" if (v12 := row.payout_ratio_lfy) is None else v12 for row in rows],
+        "next_payable_date": ["N/A" if (v13 := row.next_payable_date) is None else v13 for row in rows],
+    }
+
+
+def dividends(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsDividends.S2C."""
+    return {
+        "dividend_list": [records(dividend(row.dividend_list, answer)) for row in rows],
+    }
+
+
+def earnings_date(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEarningsCalendar.EarningsCalendarItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "earnings_date": ["N/A" if (v2 := row.earnings_date) is None else v2 for row in rows],
+        "earnings_timestamp": ["N/A" if (v3 := row.earnings_timestamp) is None else v3 for row in rows],
+        "pub_type": ["N/A" if (v4 := row.pub_type) is None else EarningsCalendarPubType._words.get(v4, "N/A") for row in rows],
+        "period_text": ["N/A" if (v5 := row.period_text) is None else v5 for row in rows],
+        "eps_actual": [pick(row.estimate_list, "estimate_type", 1, "actual_value") for row in rows],
+        "eps_predict": [pick(row.estimate_list, "estimate_type", 1, "predict_value") for row in rows],
+        "revenue_actual": [pick(row.estimate_list, "estimate_type", 2, "actual_value") for row in rows],
+        "revenue_predict": [pick(row.estimate_list, "estimate_type", 2, "predict_value") for row in rows],
+        "ebit_actual": [pick(row.estimate_list, "estimate_type", 3, "actual_value") for row in rows],
+        "ebit_predict": [pick(row.estimate_list, "estimate_type", 3, "predict_value") for row in rows],
+        "option_volume": ["N/A" if (v6 := row.option_volume) is None else v6 for row in rows],
+        "iv": ["N/A" if (v7 := row.iv) is None else v7 for row in rows],
+        "iv_rank": ["N/A" if (v8 := row.iv_rank) is None else v8 for row in rows],
+        "iv_percentile": ["N/A" if (v9 := row.iv_percentile) is None else v9 for row in rows],
+        "market_cap": ["N/A" if (v10 := row.market_cap) is None else v10 for row in rows],
+        "price": ["N/A" if (v11 := row.price) is None else v11 for row in rows],
+    }
+
+
+def earnings_screener_page(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEarningsScreener.S2C."""
+    return {
+        "item_list": [frame(earnings_underlying(row.item_list, answer)) for row in rows],
+        "next_page": ["" if (v1 := row.next_page) is None else v1 for row in rows],
+        "update_timestamp": [0 if (v2 := row.update_timestamp) is None else v2 for row in rows],
+        "all_count": [0 if (v3 := row.all_count) is None else v3 for row in rows],
+    }
+
+
+def earnings_underlying(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEarningsScreener.EarningsItem."""
+    return {
+        "owner": [code(row.owner) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "price": ["N/A" if (v2 := row.price) is None else v2 for row in rows],
+        "change_ratio": ["N/A" if (v3 := row.change_rate) is None else v3 for row in rows],
+        "market_cap": ["N/A" if (v4 := row.market_cap) is None else v4 for row in rows],
+        "iv": ["N/A" if (v5 := row.iv) is None else v5 for row in rows],
+        "iv_rank": ["N/A" if (v6 := row.iv_rank) is None else v6 for row in rows],
+        "iv_percentile": ["N/A" if (v7 := row.iv_percentile) is None else v7 for row in rows],
+        "hv": ["N/A" if (v8 := row.hv) is None else v8 for row in rows],
+        "volume": ["N/A" if (v9 := row.volume) is None else v9 for row in rows],
+        "open_interest": ["N/A" if (v10 := row.open_interest) is None else v10 for row in rows],
+        "earnings_timestamp": ["N/A" if (v11 := row.earnings_timestamp) is None else v11 for row in rows],
+        "earnings_time": ["N/A" if (v12 := row.earnings_time) is None else v12 for row in rows],
+        "earnings_pub_type": ["N/A" if (v13 := row.earnings_pub_type) is None else EarningsPubType._words.get(v13, "N/A") for row in rows],
+        "earnings_quarter": ["N/A" if (v14 := row.earnings_quarter) is None else v14 for row in rows],
+        "last_report_iv_crush": ["N/A" if (v15 := row.last_report_iv_crush) is None else v15 for row in rows],
+        "history_report_iv_crush": ["N/A" if (v16 := row.history_report_iv_crush) is None else v16 for row in rows],
+        "last_report_chg_ratio": ["N/A" if (v17 := row.last_report_chg_rate) is None else v17 for row in rows],
+        "history_report_chg_ratio": ["N/A" if (v18 := row.history_report_chg_rate) is None else v18 for row in rows],
+        "estimate_eps_yoy": ["N/A" if (v19 := row.estimate_eps_yoy) is None else v19 for row in rows],
+        "estimate_revenue_yoy": ["N/A" if (v20 := row.estimate_revenue_yoy) is None else v20 for row in rows],
+        "expected_move_ratio": ["N/A" if (v21 := row.expected_move_ratio) is None else v21 for row in rows],
+    }
+
+
+def economic_event(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEconomicCalendar.EconomicCalendarItem."""
+    return {
+        "title": ["N/A" if (v1 := row.title) is None else v1 for row in rows],
+        "timestamp": ["N/A" if (v2 := row.timestamp) is None else v2 for row in rows],
+        "country": ["N/A" if (v3 := row.country) is None else v3 for row in rows],
+        "star": ["N/A" if (v4 := row.star) is None else EconomicImportance._words.get(v4, "N/A") for row in rows],
+        "previous": ["--" if (v5 := row.previous) is None else v5 for row in rows],
+        "consensus": ["--" if (v6 := row.consensus) is None else v6 for row in rows],
+        "actual": ["--" if (v7 := row.actual) is None else v7 for row in rows],
+    }
+
+
+def event(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractEventList.EventItem."""
+    return {
+        "event_code": [code(row.event_security) for row in rows],
+        "event_name": ["N/A" if (v1 := row.event_name) is None else v1 for row in rows],
+        "event_sub_name": ["N/A" if (v2 := row.event_sub_name) is None else v2 for row in rows],
+        "status": ["N/A" if (v3 := row.status) is None else ECStatus._words.get(v3, "N/A") for row in rows],
+        "series_code": ["N/A" if (v4 := row.series_security) is None else code(v4) for row in rows],
+        "start_date": ["N/A" if (v5 := row.start_date) is None else v5 for row in rows],
+        "end_date": ["N/A" if (v6 := row.end_date) is None else v6 for row in rows],
+        "category": ["N/A" if (v7 := row.category) is None else v7 for row in rows],
+        "tags": [list(row.tags) for row in rows],
+        "mutually_exclusive": ["N/A" if (v8 := row.mutually_exclusive) is None else v8 for row in rows],
+        "competition": ["N/A" if (v9 := row.competition) is None else v9 for row in rows],
+        "competition_scope": ["N/A" if (v10 := row.competition_scope) is None else v10 for row in rows],
+    }
+
+
+def event_category(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractCategory.CategoryItem."""
+    return {
+        "category": [row.category for row in rows],
+        "category_name": ["N/A" if (v1 := row.category_name) is None else v1 for row in rows],
+        "tags": [list(row.tags) for row in rows],
+    }
+
+
+def event_contract(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContract.ContractItem."""
+    return {
+        "contract_code": [code(row.contract_security) for row in rows],
+        "event_code": ["N/A" if (v1 := row.event_security) is None else code(v1) for row in rows],
+        "series_code": ["N/A" if (v2 := row.series_security) is None else code(v2) for row in rows],
+        "contract_type": ["N/A" if (v3 := row.contract_type) is None else ECContractType._words.get(v3, "N/A") for row in rows],
+        "title": ["N/A" if (v4 := row.title) is None else v4 for row in rows],
+        "yes_sub_title": ["N/A" if (v5 := row.yes_sub_title) is None else v5 for row in rows],
+        "open_time": ["N/A" if (v6 := row.open_time) is None else v6 for row in rows],
+        "close_time": ["N/A" if (v7 := row.close_time) is None else v7 for row in rows],
+        "determination_time": ["N/A" if (v8 := row.determination_time) is None else v8 for row in rows],
+        "settled_time": ["N/A" if (v9 := row.settled_time) is None else v9 for row in rows],
+        "latest_expiration_time": ["N/A" if (v10 := row.latest_expiration_time) is None else v10 for row in rows],
+        "status": ["N/A" if (v11 := row.status) is None else ECStatus._words.get(v11, "N/A") for row in rows],
+        "result": ["N/A" if (v12 := row.result) is None else v12 for row in rows],
+        "settlement_value": ["N/A" if (v13 := row.settlement_value) is None else v13 for row in rows],
+        "expiration_value": ["N/A" if (v14 := row.expiration_value) is None else v14 for row in rows],
+        "volume": ["N/A" if (v15 := row.volume) is None else v15 for row in rows],
+        "can_close_early": ["N/A" if (v16 := row.can_close_early) is None else v16 for row in rows],
+        "tick_size": ["N/A" if (v17 := row.tick_size) is None else v17 for row in rows],
+        "category": ["N/A" if (v18 := row.category) is None else v18 for row in rows],
+        "tag": ["N/A" if (v19 := row.tag) is None else v19 for row in rows],
+    }
+
+
+def event_contracts(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContract.S2C."""
+    return {
+        "contract_list": [frame(event_contract(row.contract_list, answer)) for row in rows],
+        "recommend_contracts": [records(recommended_contract(row.recommend_contracts, answer)) for row in rows],
+    }
+
+
+def event_kline(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractKline.ECKLine."""
+    return {
+        "code": [code(parent.code) for parent, row in rows],
+        "pre_side": ["N/A" if (v1 := parent.pre_side) is None else PredSide._words.get(v1, "N/A") for parent, row in rows],
+        "name": ["N/A" if (v2 := parent.name) is None else v2 for parent, row in rows],
+        "time_key": [row.time_key for parent, row in rows],
+        "open": ["N/A" if (v3 := row.open) is None else v3 for parent, row in rows],
+        "high": ["N/A" if (v4 := row.high) is None else v4 for parent, row in rows],
+        "low": ["N/A" if (v5 := row.low) is None else v5 for parent, row in rows],
+        "close": ["N/A" if (v6 := row.close) is None else v6 for parent, row in rows],
+        "volume": ["N/A" if (v7 := row.volume) is None else v7 for parent, row in rows],
+    }
+
+
+def event_kline_push(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractKline.ECKLine."""
+    return {
+        "code": [code(parent.code) for parent, row in rows],
+        "pre_side": ["N/A" if (v1 := parent.pre_side) is None else PredSide._words.get(v1, "N/A") for parent, row in rows],
+        "name": ["N/A" if (v2 := parent.name) is None else v2 for parent, row in rows],
+        "time_key": [row.time_key for parent, row in rows],
+        "open": ["N/A" if (v3 := row.open) is None else v3 for parent, row in rows],
+        "high": ["N/A" if (v4 := row.high) is None else v4 for parent, row in rows],
+        "low": ["N/A" if (v5 := row.low) is None else v5 for parent, row in rows],
+        "close": ["N/A" if (v6 := row.close) is None else v6 for parent, row in rows],
+        "volume": ["N/A" if (v7 := row.volume) is None else v7 for parent, row in rows],
+    }
+
+
+def event_milestone(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractMilestoneList.MilestoneItem."""
+    return {
+        "milestone_code": [code(row.milestone_security) for row in rows],
+        "title": ["N/A" if (v1 := row.title) is None else v1 for row in rows],
+        "category": ["N/A" if (v2 := row.category) is None else v2 for row in rows],
+        "type": ["N/A" if (v3 := row.type) is None else ECMilestoneType._words.get(v3, "N/A") for row in rows],
+        "start_date": ["N/A" if (v4 := row.start_date) is None else v4 for row in rows],
+        "end_date": ["N/A" if (v5 := row.end_date) is None else v5 for row in rows],
+        "primary_event_code": ["N/A" if (v6 := row.primary_event_security) is None else code(v6) for row in rows],
+        "related_events": [codes(row.related_event_list) for row in rows],
+        "notification_message": ["N/A" if (v7 := row.notification_message) is None else v7 for row in rows],
+    }
+
+
+def event_order_book(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractOrderBook.OrderBookItem."""
+    return {
+        "code": [code(row.code) for row in rows],
+        "yes_bids": [sizes(row.yes_bids) for row in rows],
+        "yes_asks": [sizes(row.yes_asks) for row in rows],
+        "no_bids": [sizes(row.no_bids) for row in rows],
+        "no_asks": [sizes(row.no_asks) for row in rows],
+    }
+
+
+def event_order_book_push(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractOrderBook.OrderBookItem."""
+    return {
+        "code": [code(row.code) for row in rows],
+        "yes_bids": [sizes(row.yes_bids) for row in rows],
+        "yes_asks": [sizes(row.yes_asks) for row in rows],
+        "no_bids": [sizes(row.no_bids) for row in rows],
+        "no_asks": [sizes(row.no_asks) for row in rows],
+    }
+
+
+def event_series(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractSeriesList.SeriesItem."""
+    return {
+        "series_code": [code(row.series_security) for row in rows],
+        "series_name": ["N/A" if (v1 := row.series_name) is None else v1 for row in rows],
+        "category": ["N/A" if (v2 := row.category) is None else v2 for row in rows],
+        "tags": [list(row.tags) for row in rows],
+        "frequency": ["N/A" if (v3 := row.frequency) is None else ECFrequency._words.get(v3, "N/A") for row in rows],
+    }
+
+
+def event_snapshot(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractSnapshot.SnapshotItem."""
+    return {
+        "code": [code(row.code) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "event_code": ["N/A" if (v2 := row.event_code) is None else code(v2) for row in rows],
+        "yes_sub_title": ["N/A" if (v3 := row.yes_sub_title) is None else v3 for row in rows],
+        "no_sub_title": ["N/A" if (v4 := row.no_sub_title) is None else v4 for row in rows],
+        "status": ["N/A" if (v5 := row.status) is None else ECStatus._words.get(v5, "N/A") for row in rows],
+        "price": ["N/A" if (v6 := row.price) is None else v6 for row in rows],
+        "cumulative_volume": ["N/A" if (v7 := row.cumulative_volume) is None else v7 for row in rows],
+        "yes_bid": ["N/A" if (v8 := row.yes_bid) is None else v8 for row in rows],
+        "yes_bid_size": ["N/A" if (v9 := row.yes_bid_size) is None else v9 for row in rows],
+        "yes_ask": ["N/A" if (v10 := row.yes_ask) is None else v10 for row in rows],
+        "yes_ask_size": ["N/A" if (v11 := row.yes_ask_size) is None else v11 for row in rows],
+        "no_bid": ["N/A" if (v12 := row.no_bid) is None else v12 for row in rows],
+        "no_bid_size": ["N/A" if (v13 := row.no_bid_size) is None else v13 for row in rows],
+        "no_ask": ["N/A" if (v14 := row.no_ask) is None else v14 for row in rows],
+        "no_ask_size": ["N/A" if (v15 := row.no_ask_size) is None else v15 for row in rows],
+        "last_trade_time": ["N/A" if (v16 := row.last_trade_time) is None else v16 for row in rows],
+        "volume_24h": ["N/A" if (v17 := row.volume_24h) is None else v17 for row in rows],
+        "open_interest": ["N/A" if (v18 := row.open_interest) is None else v18 for row in rows],
+    }
+
+
+def event_ticker(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractTicker.TickerPoint."""
+    return {
+        "code": [code(parent.code) for parent, row in rows],
+        "time": [row.time for parent, row in rows],
+        "yes_price": ["N/A" if (v1 := row.yes_price) is None else v1 for parent, row in rows],
+        "no_price": ["N/A" if (v2 := row.no_price) is None else v2 for parent, row in rows],
+        "volume": ["N/A" if (v3 := row.volume) is None else v3 for parent, row in rows],
+        "side": ["N/A" if (v4 := row.side) is None else PredSide._words.get(v4, "N/A") for parent, row in rows],
+        "sequence": ["N/A" if (v5 := row.sequence) is None else v5 for parent, row in rows],
+    }
+
+
+def event_ticker_push(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContractTicker.TickerPoint."""
+    return {
+        "code": [code(parent.code) for parent, row in rows],
+        "time": [row.time for parent, row in rows],
+        "yes_price": ["N/A" if (v1 := row.yes_price) is None else v1 for parent, row in rows],
+        "no_price": ["N/A" if (v2 := row.no_price) is None else v2 for parent, row in rows],
+        "volume": ["N/A" if (v3 := row.volume) is None else v3 for parent, row in rows],
+        "side": ["N/A" if (v4 := row.side) is None else PredSide._words.get(v4, "N/A") for parent, row in rows],
+        "sequence": ["N/A" if (v5 := row.sequence) is None else v5 for parent, row in rows],
+    }
+
+
+def executive_background(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCompanyExecutiveBackground.S2C."""
+    return {
+        "brief_background": ["" if (v1 := row.brief_background) is None else v1 for row in rows],
+    }
+
+
 def expiration(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_GetOptionExpirationDate.OptionExpirationDate."""
     return {
         "strike_time": [" " if (v1 := row.strike_time) is None else v1 for row in rows],
         "option_expiry_date_distance": [row.option_expiry_date_distance for row in rows],
         "expiration_cycle": ["N/A" if (v2 := row.cycle) is None else ExpirationCycle._words.get(v2, "N/A") for row in rows],
+    }
+
+
+def fed_dot(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFedWatchDotPlot.DotGroup."""
+    return {
+        "year": [parent.year for parent, row in rows],
+        "rate": [row.rate for parent, row in rows],
+        "vote_count": [row.vote_count for parent, row in rows],
+        "is_median": [False if (v1 := row.is_median) is None else v1 for parent, row in rows],
+        "median_rate": ["N/A" if (v2 := parent.median_rate) is None else v2 for parent, row in rows],
+        "current_rate": ["N/A" if (v3 := answer.current_rate) is None else v3] * len(rows) if rows else [],
+    }
+
+
+def fed_target_rate(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFedWatchTargetRate.TargetRateItem."""
+    return {
+        "meeting_date": [parent.meeting_date for parent, row in rows],
+        "target_range": [row.target_range for parent, row in rows],
+        "probability": [row.probability for parent, row in rows],
+    }
+
+
+def financial_unusual(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of SkillWrapAPI.FinancialUnusualRsp."""
+    return {
+        "err_code": [MISSING if (v1 := row.err_code) is None else v1 for row in rows],
+        "retMsg": ["" if (v2 := row.ret_msg) is None else v2 for row in rows],
+        "time_range": ["" if (v3 := row.time_range) is None else v3 for row in rows],
+        "content": ["" if (v4 := row.content) is None else v4 for row in rows],
+    }
+
+
+def found_news(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetSearchNews.SearchNews."""
+    return {
+        "title": ["N/A" if (v1 := row.title) is None else v1 for row in rows],
+        "news_sub_type": ["N/A" if (v2 := row.news_sub_type) is None else NewsSubType._words.get(v2, "N/A") for row in rows],
+        "source": ["N/A" if (v3 := row.source) is None else v3 for row in rows],
+        "publish_time": ["N/A" if (v4 := row.publish_time) is None else v4 for row in rows],
+        "view_count": ["N/A" if (v5 := row.view_count) is None else v5 for row in rows],
+        "related_securities": [list(row.related_securities) for row in rows],
+        "url": ["N/A" if (v6 := row.url) is None else v6 for row in rows],
+    }
+
+
+def found_security(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetSearchQuote.SearchQuote."""
+    return {
+        "market": ["N/A" if (v1 := row.market) is None else Market._words.get(v1, "N/A") for row in rows],
+        "code": ["N/A" if (v2 := row.code) is None else v2 for row in rows],
+        "name": ["N/A" if (v3 := row.name) is None else v3 for row in rows],
+        "sec_type": ["N/A" if (v4 := row.sec_type) is None else SecurityType._words.get(v4, "N/A") for row in rows],
+        "is_watched": ["N/A" if (v5 := row.is_watched) is None else v5 for row in rows],
     }
 
 
@@ -361,6 +965,25 @@ def global_state(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def heat_map(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetHeatMapData.HeatMapPlateData."""
+    return {
+        "plate": ["N/A" if (v1 := row.plate) is None else code(v1) for row in rows],
+        "plate_name": ["N/A" if (v2 := row.plate_name) is None else v2 for row in rows],
+        "cur_price": ["N/A" if (v3 := row.cur_price) is None else v3 for row in rows],
+        "change_rate": ["N/A" if (v4 := row.change_rate) is None else v4 for row in rows],
+        "turnover": ["N/A" if (v5 := row.turnover) is None else v5 for row in rows],
+        "volume": ["N/A" if (v6 := row.volume) is None else v6 for row in rows],
+        "market_val": ["N/A" if (v7 := row.market_val) is None else v7 for row in rows],
+        "pe_avg": ["N/A" if (v8 := row.pe_avg) is None else v8 for row in rows],
+        "rise_count": ["N/A" if (v9 := row.rise_count) is None else v9 for row in rows],
+        "fall_count": ["N/A" if (v10 := row.fall_count) is None else v10 for row in rows],
+        "equal_count": ["N/A" if (v11 := row.equal_count) is None else v11 for row in rows],
+        "leader_stock": ["N/A" if (v12 := row.leader_stock) is None else code(v12) for row in rows],
+        "description": ["N/A" if (v13 := row.description) is None else v13 for row in rows],
+    }
+
+
 def history_deals(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Trd_Common.OrderFill."""
     return {
@@ -408,6 +1031,72 @@ def history_quota_use(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def hk_buyback(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsBuybacks.HKBuyBackItem."""
+    return {
+        "publ_date": [MISSING if (v1 := row.publ_date) is None else v1 for row in rows],
+        "publ_date_str": [MISSING if (v2 := row.publ_date_str) is None else v2 for row in rows],
+        "end_date": [MISSING if (v3 := row.end_date) is None else v3 for row in rows],
+        "end_date_str": [MISSING if (v4 := row.end_date_str) is None else v4 for row in rows],
+        "buy_back_money": [MISSING if (v5 := row.buy_back_money) is None else v5 for row in rows],
+        "buy_back_sum": [MISSING if (v6 := row.buy_back_sum) is None else v6 for row in rows],
+        "percentage": [MISSING if (v7 := row.percentage) is None else v7 for row in rows],
+        "high_price": [MISSING if (v8 := row.high_price) is None else v8 for row in rows],
+        "low_price": [MISSING if (v9 := row.low_price) is None else v9 for row in rows],
+        "cumulative_sum": [MISSING if (v10 := row.cumulative_sum) is None else v10 for row in rows],
+        "cumulative_percentage": [MISSING if (v11 := row.cumulative_percentage) is None else v11 for row in rows],
+        "share_type": [MISSING if (v12 := row.share_type) is None else v12 for row in rows],
+    }
+
+
+def hk_short_interest(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShortInterest.HkShortInterestItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "aggregated_short": lacking([LACKING if (v3 := row.aggregated_short) is None else v3 for row in rows]),
+        "aggregated_short_ratio": lacking([LACKING if (v4 := row.aggregated_short_ratio) is None else v4 for row in rows]),
+        "close_price": lacking([LACKING if (v5 := row.close_price) is None else v5 for row in rows]),
+        "last_close_price": lacking([LACKING if (v6 := row.last_close_price) is None else v6 for row in rows]),
+    }
+
+
+def hk_short_volume(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetDailyShortVolume.HkDailyShortVolumeItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "shares_traded": lacking([LACKING if (v3 := row.shares_traded) is None else v3 for row in rows]),
+        "turnover": lacking([LACKING if (v4 := row.turnover) is None else v4 for row in rows]),
+        "short_sell_shares_traded": lacking([LACKING if (v5 := row.short_sell_shares_traded) is None else v5 for row in rows]),
+        "short_sell_turnover": lacking([LACKING if (v6 := row.short_sell_turnover) is None else v6 for row in rows]),
+        "open_price": lacking([LACKING if (v7 := row.open_price) is None else v7 for row in rows]),
+        "close_price": lacking([LACKING if (v8 := row.close_price) is None else v8 for row in rows]),
+        "last_close_price": lacking([LACKING if (v9 := row.last_close_price) is None else v9 for row in rows]),
+        "daily_trade_avg_ratio": lacking([LACKING if (v10 := row.daily_trade_avg_ratio) is None else v10 for row in rows]),
+    }
+
+
+def holder_detail(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShareholdersHolderDetail.OwnershipDetailItem."""
+    return {
+        "period_text": lacking([LACKING if (v1 := row.period_text) is None else v1 for row in rows]),
+        "holder_id": lacking([LACKING if (v2 := row.holder_id) is None else v2 for row in rows]),
+        "name": lacking([LACKING if (v3 := row.name) is None else v3 for row in rows]),
+        "holder_quantity": lacking([LACKING if (v4 := row.holder_quantity) is None else v4 for row in rows]),
+        "holder_quantity_change": lacking([LACKING if (v5 := row.holder_quantity_change) is None else v5 for row in rows]),
+        "holder_pct": lacking([LACKING if (v6 := row.holder_pct) is None else v6 for row in rows]),
+        "holder_pct_change": lacking([LACKING if (v7 := row.holder_pct_change) is None else v7 for row in rows]),
+        "holding_date": lacking([LACKING if (v8 := row.holding_date) is None else v8 for row in rows]),
+        "holding_date_str": lacking([LACKING if (v9 := row.holding_date_str) is None else v9 for row in rows]),
+        "close_price": lacking([LACKING if (v10 := row.close_price) is None else v10 for row in rows]),
+        "price_change_pct": lacking([LACKING if (v11 := row.price_change_pct) is None else v11 for row in rows]),
+        "source_group_name": lacking([LACKING if (v12 := row.source_group_name) is None else v12 for row in rows]),
+        "update_time": [None if (v13 := answer.update_time) is None else v13] * len(rows) if rows else [],
+        "update_time_str": [None if (v14 := answer.update_time_str) is None else v14] * len(rows) if rows else [],
+    }
+
+
 def holding_change(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.ShareHoldingChange."""
     return {
@@ -417,6 +1106,220 @@ def holding_change(rows: Sequence[Any], answer: Any) -> Columns:
         "change_qty": [row.change_qty for row in rows],
         "change_ratio": [row.change_ratio for row in rows],
         "time": [row.time for row in rows],
+    }
+
+
+def indicator_output(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_Common.IndicatorOutputParam."""
+    return {
+        "index": [0 if (v1 := row.index) is None else v1 for row in rows],
+        "name": ["" if (v2 := row.name) is None else v2 for row in rows],
+    }
+
+
+def indicator_result(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_PushIndicatorCalc.S2C."""
+    return {
+        "calc_id": [row.calc_id for row in rows],
+        "outputs": [records(indicator_output(row.outputs, answer)) for row in rows],
+        "output_rows": [records(indicator_row(row.output_rows, answer)) for row in rows],
+    }
+
+
+def indicator_row(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_PushIndicatorCalc.IndicatorOutputRow."""
+    return {
+        "time": ["" if (v1 := row.time) is None else v1 for row in rows],
+        "values": [list(row.values) for row in rows],
+    }
+
+
+def industrial_chain(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialChainList.IndustrialChainInfo."""
+    return {
+        "chain_id": ["N/A" if (v1 := row.chain_id) is None else v1 for row in rows],
+        "chain_type": ["N/A" if (v2 := row.chain_type) is None else IndustrialChainType._words.get(v2, "N/A") for row in rows],
+        "name": ["N/A" if (v3 := row.name) is None else v3 for row in rows],
+        "detail": ["N/A" if (v4 := row.detail) is None else v4 for row in rows],
+        "market_cap": ["N/A" if (v5 := row.market_cap) is None else v5 for row in rows],
+        "stocks_num": ["N/A" if (v6 := row.stocks_num) is None else v6 for row in rows],
+        "relation_security_list": [codes(row.relation_security_list) for row in rows],
+    }
+
+
+def industrial_chain_detail(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialChainDetail.S2C."""
+    return {
+        "chain_id": ["N/A" if (v1 := row.chain_id) is None else v1 for row in rows],
+        "chain_type": ["N/A" if (v2 := row.chain_type) is None else IndustrialChainType._words.get(v2, "N/A") for row in rows],
+        "name": ["N/A" if (v3 := row.name) is None else v3 for row in rows],
+        "node_list": [records(industrial_node(row.node_list, answer)) for row in rows],
+        "information_list": [records(industrial_news(row.information_list, answer)) for row in rows],
+    }
+
+
+def industrial_news(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialChainDetail.InformationLink."""
+    return {
+        "title": ["N/A" if (v1 := row.title) is None else v1 for row in rows],
+        "url": ["N/A" if (v2 := row.url) is None else v2 for row in rows],
+    }
+
+
+def industrial_node(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialChainDetail.IndustrialChainNode."""
+    return {
+        "node_id": ["N/A" if (v1 := row.node_id) is None else v1 for row in rows],
+        "parent_node_id": ["N/A" if (v2 := row.parent_node_id) is None else v2 for row in rows],
+        "layer": ["N/A" if (v3 := row.layer_sth) is None else v3 for row in rows],
+        "name": ["N/A" if (v4 := row.name) is None else v4 for row in rows],
+        "plate_id": ["N/A" if (v5 := row.plate_id) is None else v5 for row in rows],
+    }
+
+
+def industrial_plate(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialPlateInfo.S2C."""
+    return {
+        "plate_id": ["N/A" if (v1 := row.plate_id) is None else v1 for row in rows],
+        "summary": ["N/A" if (v2 := row.summary) is None else v2 for row in rows],
+    }
+
+
+def industrial_plate_stock(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialPlateStock.StockInfo."""
+    return {
+        "security": ["N/A" if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": ["N/A" if (v2 := row.name) is None else v2 for row in rows],
+    }
+
+
+def insider(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInsiderHolderList.OwnerInsiderHolderItem."""
+    return {
+        "holder_id": lacking([LACKING if (v1 := row.holder_id) is None else v1 for row in rows]),
+        "holder_quantity": lacking([LACKING if (v2 := row.holder_quantity) is None else v2 for row in rows]),
+        "holder_pct": lacking([LACKING if (v3 := row.holder_pct) is None else v3 for row in rows]),
+        "name": lacking([LACKING if (v4 := row.name) is None else v4 for row in rows]),
+        "title": lacking([LACKING if (v5 := row.title) is None else v5 for row in rows]),
+        "all_count": [None if (v6 := answer.all_count) is None else v6] * len(rows) if rows else [],
+        "next_key": ["-1" if (v7 := answer.next_key) is None else v7] * len(rows) if rows else [],
+        "insider_total_count": [None if (v8 := answer.insider_total_count) is None else v8] * len(rows) if rows else [],
+        "insider_bought_count": [None if (v9 := answer.insider_bought_count) is None else v9] * len(rows) if rows else [],
+        "insider_sold_count": [None if (v10 := answer.insider_sold_count) is None else v10] * len(rows) if rows else [],
+    }
+
+
+def insider_trade(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInsiderTradeList.OwnerInsiderTradeItem."""
+    return {
+        "trade_shares": lacking([LACKING if (v1 := row.trade_shares) is None else v1 for row in rows]),
+        "min_trade_date": lacking([LACKING if (v2 := row.min_trade_date) is None else v2 for row in rows]),
+        "min_trade_date_str": lacking([LACKING if (v3 := row.min_trade_date_str) is None else v3 for row in rows]),
+        "max_trade_date": lacking([LACKING if (v4 := row.max_trade_date) is None else v4 for row in rows]),
+        "max_trade_date_str": lacking([LACKING if (v5 := row.max_trade_date_str) is None else v5 for row in rows]),
+        "min_price": lacking([LACKING if (v6 := row.min_price) is None else v6 for row in rows]),
+        "max_price": lacking([LACKING if (v7 := row.max_price) is None else v7 for row in rows]),
+        "security_holder_quantity": lacking([LACKING if (v8 := row.security_holder_quantity) is None else v8 for row in rows]),
+        "is_proposed_sale_of_securities": lacking([LACKING if (v9 := row.is_proposed_sale_of_securities) is None else v9 for row in rows]),
+        "holder_id": lacking([LACKING if (v10 := row.holder_id) is None else v10 for row in rows]),
+        "name": lacking([LACKING if (v11 := row.name) is None else v11 for row in rows]),
+        "title": lacking([LACKING if (v12 := row.title) is None else v12 for row in rows]),
+        "security_description": lacking([LACKING if (v13 := row.security_description) is None else v13 for row in rows]),
+        "transaction_type": lacking([LACKING if (v14 := row.transaction_type) is None else v14 for row in rows]),
+        "source_group_name": lacking([LACKING if (v15 := row.source_group_name) is None else v15 for row in rows]),
+    }
+
+
+def institution(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInstitutionList.InstitutionListItem."""
+    return {
+        "institution_id": [row.institution_id for row in rows],
+        "institution_name": ["N/A" if (v1 := row.institution_name) is None else v1 for row in rows],
+        "position_value": ["N/A" if (v2 := row.position_value) is None else v2 for row in rows],
+        "position_value_change": ["N/A" if (v3 := row.position_value_change) is None else v3 for row in rows],
+        "position_count": ["N/A" if (v4 := row.position_count) is None else v4 for row in rows],
+        "position_count_change": ["N/A" if (v5 := row.position_count_change) is None else v5 for row in rows],
+        "disclosure_date": ["N/A" if (v6 := row.disclosure_date) is None else v6 for row in rows],
+        "currency": ["N/A" if (v7 := answer.currency) is None else v7] * len(rows) if rows else [],
+    }
+
+
+def institution_holding(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInstitutionHoldingList.HoldingListItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "industry_name": ["N/A" if (v2 := row.industry_name) is None else v2 for row in rows],
+        "holding_value": ["N/A" if (v3 := row.holding_value) is None else v3 for row in rows],
+        "holding_pct": ["N/A" if (v4 := row.holding_pct) is None else v4 for row in rows],
+        "last_holding_pct": ["N/A" if (v5 := row.last_holding_pct) is None else v5 for row in rows],
+        "change_shares": ["N/A" if (v6 := row.change_shares) is None else v6 for row in rows],
+        "portfolio_pct": ["N/A" if (v7 := row.portfolio_pct) is None else v7 for row in rows],
+        "change_pct": ["N/A" if (v8 := row.change_pct) is None else v8 for row in rows],
+        "holding_date": ["N/A" if (v9 := row.holding_date) is None else v9 for row in rows],
+        "source": ["N/A" if (v10 := row.source) is None else v10 for row in rows],
+        "currency": ["N/A" if (v11 := answer.currency) is None else v11] * len(rows) if rows else [],
+    }
+
+
+def institution_holding_change(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInstitutionHoldingChange.HoldingChangeItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "portfolio_pct": ["N/A" if (v2 := row.portfolio_pct) is None else v2 for row in rows],
+        "change_shares": ["N/A" if (v3 := row.change_shares) is None else v3 for row in rows],
+        "change_pct": ["N/A" if (v4 := row.change_pct) is None else v4 for row in rows],
+        "holding_date": ["N/A" if (v5 := row.holding_date) is None else v5 for row in rows],
+        "source": ["N/A" if (v6 := row.source) is None else v6 for row in rows],
+    }
+
+
+def institution_industry(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInstitutionDistribution.IndustryDistributionItem."""
+    return {
+        "industry_id": ["N/A" if (v1 := row.industry_id) is None else v1 for row in rows],
+        "industry_name": ["N/A" if (v2 := row.industry_name) is None else v2 for row in rows],
+        "position_value": ["N/A" if (v3 := row.position_value) is None else v3 for row in rows],
+        "portfolio_pct": ["N/A" if (v4 := row.portfolio_pct) is None else v4 for row in rows],
+    }
+
+
+def institution_profile(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetInstitutionProfile.S2C."""
+    return {
+        "institution_name": ["N/A" if (v1 := row.institution_name) is None else v1 for row in rows],
+        "description": ["N/A" if (v2 := row.description) is None else v2 for row in rows],
+        "position_value": ["N/A" if (v3 := row.position_value) is None else v3 for row in rows],
+        "last_position_value": ["N/A" if (v4 := row.last_position_value) is None else v4 for row in rows],
+        "position_value_change_pct": ["N/A" if (v5 := row.position_value_change_pct) is None else v5 for row in rows],
+        "total_holding_count": ["N/A" if (v6 := row.total_holding_count) is None else v6 for row in rows],
+        "holding_change_count": ["N/A" if (v7 := row.holding_change_count) is None else v7 for row in rows],
+        "new_count": ["N/A" if (v8 := row.new_count) is None else v8 for row in rows],
+        "sold_out_count": ["N/A" if (v9 := row.sold_out_count) is None else v9 for row in rows],
+        "increase_count": ["N/A" if (v10 := row.increase_count) is None else v10 for row in rows],
+        "decrease_count": ["N/A" if (v11 := row.decrease_count) is None else v11 for row in rows],
+        "top10_pct": ["N/A" if (v12 := row.top_10pct) is None else v12 for row in rows],
+        "top10_pct_change": ["N/A" if (v13 := row.top_10pct_change) is None else v13 for row in rows],
+        "disclosure_date": ["N/A" if (v14 := row.disclosure_date) is None else v14 for row in rows],
+        "currency": ["N/A" if (v15 := row.currency) is None else v15 for row in rows],
+    }
+
+
+def institution_rating_detail(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.InstRatingDetail."""
+    return {
+        "institution_info": [MISSING if (v1 := row.institution_info) is None else records(rating_institution((v1,), answer))[0] for row in rows],
+        "analyst_info_list": [(records(rating_analyst(row.analyst_info_list, answer)) if row.analyst_info_list else MISSING) for row in rows],
+        "rating_item_list": [(records(analyst_rating(row.rating_item_list, answer)) if row.rating_item_list else MISSING) for row in rows],
+    }
+
+
+def institution_rating_summary(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.InstRatingSummaryItem."""
+    return {
+        "institution_info": [MISSING if (v1 := row.institution_info) is None else records(rating_institution((v1,), answer))[0] for row in rows],
+        "rating_item_list": [(records(analyst_rating(row.rating_item_list, answer)) if row.rating_item_list else MISSING) for row in rows],
     }
 
 
@@ -477,6 +1380,27 @@ def listing(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def macro_history(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetMacroIndicatorHistory.MacroDataPoint."""
+    return {
+        "data_time": ["N/A" if (v1 := row.data_time) is None else v1 for row in rows],
+        "release_time": ["N/A" if (v2 := row.release_time) is None else v2 for row in rows],
+        "value": ["N/A" if (v3 := row.value) is None else v3 for row in rows],
+        "predict_value": ["N/A" if (v4 := row.predict_value) is None else v4 for row in rows],
+        "previous_value": ["N/A" if (v5 := row.previous_value) is None else v5 for row in rows],
+        "unit_type": ["N/A" if (v6 := row.unit_type) is None else MacroDataUnitType._words.get(v6, "N/A") for row in rows],
+    }
+
+
+def macro_indicator(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetMacroIndicatorList.MacroIndicatorInfo."""
+    return {
+        "category_name": [parent.category_name for parent, row in rows],
+        "indicator_id": [row.indicator_id for parent, row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for parent, row in rows],
+    }
+
+
 def margin_ratios(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Trd_GetMarginRatio.MarginRatioInfo."""
     return {
@@ -505,6 +1429,65 @@ def market_state(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def morningstar_report(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchMorningstarReport.S2C."""
+    return {
+        "rating_type": [MISSING if (v1 := row.rating_type) is None else MorningstarRatingType._words.get(v1, "N/A") for row in rows],
+        "star_rating": [MISSING if (v2 := row.star_rating) is None else v2 for row in rows],
+        "star_update_time": [MISSING if (v3 := row.star_update_time) is None else v3 for row in rows],
+        "star_update_time_str": [MISSING if (v4 := row.star_update_time_str) is None else v4 for row in rows],
+        "fair_value": [MISSING if (v5 := row.fair_value) is None else v5 for row in rows],
+        "fair_value_content": [MISSING if (v6 := row.fair_value_content) is None else records(dated_text((v6,), answer))[0] for row in rows],
+        "economic_moat_label": [MISSING if (v7 := row.economic_moat_label) is None else v7 for row in rows],
+        "economic_moat_content": [MISSING if (v8 := row.economic_moat_content) is None else records(dated_text((v8,), answer))[0] for row in rows],
+        "uncertainty_label": [MISSING if (v9 := row.uncertainty_label) is None else v9 for row in rows],
+        "uncertainty_content": [MISSING if (v10 := row.uncertainty_content) is None else records(dated_text((v10,), answer))[0] for row in rows],
+        "financial_health_label": [MISSING if (v11 := row.financial_health_label) is None else v11 for row in rows],
+        "financial_health_content": [MISSING if (v12 := row.financial_health_content) is None else records(dated_text((v12,), answer))[0] for row in rows],
+        "analyst_report_by_line": [list(row.analyst_report_by_line) for row in rows],
+        "analyst_report_update_time": [MISSING if (v13 := row.analyst_report_update_time) is None else v13 for row in rows],
+        "analyst_report_update_time_str": [MISSING if (v14 := row.analyst_report_update_time_str) is None else v14 for row in rows],
+        "bull_say": [records(dated_text(row.bull_say, answer)) for row in rows],
+        "bear_say": [records(dated_text(row.bear_say, answer)) for row in rows],
+        "capital_allocation_label": [MISSING if (v15 := row.capital_allocation_label) is None else v15 for row in rows],
+        "capital_allocation_content": [MISSING if (v16 := row.capital_allocation_content) is None else records(dated_text((v16,), answer))[0] for row in rows],
+        "analyst_note_title": [MISSING if (v17 := row.analyst_note_title) is None else records(dated_text((v17,), answer))[0] for row in rows],
+        "analyst_note_content": [MISSING if (v18 := row.analyst_note_content) is None else records(dated_text((v18,), answer))[0] for row in rows],
+        "investment_thesis_content": [MISSING if (v19 := row.investment_thesis_content) is None else records(dated_text((v19,), answer))[0] for row in rows],
+        "fundamentals_content": [MISSING if (v20 := row.fundamentals_content) is None else records(dated_text((v20,), answer))[0] for row in rows],
+        "valuation_content": [MISSING if (v21 := row.valuation_content) is None else records(dated_text((v21,), answer))[0] for row in rows],
+        "pdf_url": [MISSING if (v22 := row.pdf_url) is None else v22 for row in rows],
+    }
+
+
+def operational_efficiency(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCompanyOperationalEfficiency.S2C."""
+    return {
+        "item_list": [records(operational_efficiency_item(row.item_list, answer)) for row in rows],
+        "next_key": ["-1" if (v1 := row.next_key) is None else v1 for row in rows],
+        "currency_code": ["" if (v2 := row.currency_code) is None else v2 for row in rows],
+    }
+
+
+def operational_efficiency_item(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCompanyOperationalEfficiency.OperationalEfficiencyItem."""
+    return {
+        "fiscal_year": [MISSING if (v1 := row.fiscal_year) is None else v1 for row in rows],
+        "financial_type": [MISSING if (v2 := row.financial_type) is None else integer(v2) for row in rows],
+        "period_text": [MISSING if (v3 := row.period_text) is None else v3 for row in rows],
+        "end_date": [MISSING if (v4 := row.end_date) is None else v4 for row in rows],
+        "end_date_str": [MISSING if (v5 := row.end_date_str) is None else v5 for row in rows],
+        "employee_num": [MISSING if (v6 := row.employee_num) is None else v6 for row in rows],
+        "employee_num_yoy": [MISSING if (v7 := row.employee_num_yoy) is None else v7 for row in rows],
+        "income_per_capita": [MISSING if (v8 := row.income_per_capita) is None else v8 for row in rows],
+        "income_per_capita_yoy": [MISSING if (v9 := row.income_per_capita_yoy) is None else v9 for row in rows],
+        "profit_per_capita": [MISSING if (v10 := row.profit_per_capita) is None else v10 for row in rows],
+        "profit_per_capita_yoy": [MISSING if (v11 := row.profit_per_capita_yoy) is None else v11 for row in rows],
+        "net_profit_per_capita": [MISSING if (v12 := row.net_profit_per_capita) is None else v12 for row in rows],
+        "net_profit_per_capita_yoy": [MISSING if (v13 := row.net_profit_per_capita_yoy) is None else v13 for row in rows],
+    }
+
+
 def option(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.SecurityStaticInfo."""
     return {
@@ -522,6 +1505,345 @@ def option(rows: Sequence[Any], answer: Any) -> Columns:
         "expiration_cycle": ["N/A" if (v8 := row.option_ex_data) is None else "N/A" if (v9 := v8.expiration_cycle) is None else ExpirationCycle._words.get(v9, "N/A") for row in rows],
         "option_standard_type": ["N/A" if (v10 := row.option_ex_data) is None else "N/A" if (v11 := v10.option_standard_type) is None else OptionStandardType._words.get(v11, "N/A") for row in rows],
         "option_settlement_mode": ["N/A" if (v12 := row.option_ex_data) is None else "N/A" if (v13 := v12.option_settlement_mode) is None else OptionSettlementMode._words.get(v13, "N/A") for row in rows],
+    }
+
+
+def option_alert(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEventAlert.EventAlertItem."""
+    return {
+        "key": ["N/A" if (v1 := row.key) is None else v1 for row in rows],
+        "enable": ["N/A" if (v2 := row.enable) is None else v2 for row in rows],
+        "option_market": ["N/A" if (v3 := row.option_market) is None else OptionMarket._words.get(v3, "N/A") for row in rows],
+        "watchlist_group_name": ["N/A" if (v4 := row.watchlist_group_name) is None else v4 for row in rows],
+        "underlying": ["N/A" if (v5 := row.underlying) is None else code(v5) for row in rows],
+        "option_type": ["N/A" if (v6 := row.option_type) is None else OptionType._words.get(v6, "N/A") for row in rows],
+        "side_type_list": [(enums(row.side_type_list, EventTickerType) if row.side_type_list else "N/A") for row in rows],
+        "order_type_list": [(enums(row.order_type_list, AlertOrderType) if row.order_type_list else "N/A") for row in rows],
+        "market_cap_range_min": ["N/A" if (v7 := row.market_cap_range) is None else "N/A" if (v8 := v7.filter_min) is None else v8.value for row in rows],
+        "market_cap_range_max": ["N/A" if (v9 := row.market_cap_range) is None else "N/A" if (v10 := v9.filter_max) is None else v10.value for row in rows],
+        "market_cap_min_inclusive": ["N/A" if (v11 := row.market_cap_range) is None else "N/A" if (v12 := v11.filter_min) is None else v12.includes for row in rows],
+        "market_cap_max_inclusive": ["N/A" if (v13 := row.market_cap_range) is None else "N/A" if (v14 := v13.filter_max) is None else v14.includes for row in rows],
+        "expiry_days_range_min": ["N/A" if (v15 := row.expiry_days_range) is None else "N/A" if (v16 := v15.filter_min) is None else v16.value for row in rows],
+        "expiry_days_range_max": ["N/A" if (v17 := row.expiry_days_range) is None else "N/A" if (v18 := v17.filter_max) is None else v18.value for row in rows],
+        "expiry_days_min_inclusive": ["N/A" if (v19 := row.expiry_days_range) is None else "N/A" if (v20 := v19.filter_min) is None else v20.includes for row in rows],
+        "expiry_days_max_inclusive": ["N/A" if (v21 := row.expiry_days_range) is None else "N/A" if (v22 := v21.filter_max) is None else v22.includes for row in rows],
+        "price_range_min": ["N/A" if (v23 := row.price_range) is None else "N/A" if (v24 := v23.filter_min) is None else v24.value for row in rows],
+        "price_range_max": ["N/A" if (v25 := row.price_range) is None else "N/A" if (v26 := v25.filter_max) is None else v26.value for row in rows],
+        "price_min_inclusive": ["N/A" if (v27 := row.price_range) is None else "N/A" if (v28 := v27.filter_min) is None else v28.includes for row in rows],
+        "price_max_inclusive": ["N/A" if (v29 := row.price_range) is None else "N/A" if (v30 := v29.filter_max) is None else v30.includes for row in rows],
+        "size_range_min": ["N/A" if (v31 := row.size_range) is None else "N/A" if (v32 := v31.filter_min) is None else v32.value for row in rows],
+        "size_range_max": ["N/A" if (v33 := row.size_range) is None else "N/A" if (v34 := v33.filter_max) is None else v34.value for row in rows],
+        "size_min_inclusive": ["N/A" if (v35 := row.size_range) is None else "N/A" if (v36 := v35.filter_min) is None else v36.includes for row in rows],
+        "size_max_inclusive": ["N/A" if (v37 := row.size_range) is None else "N/A" if (v38 := v37.filter_max) is None else v38.includes for row in rows],
+        "premium_range_min": ["N/A" if (v39 := row.premium_range) is None else "N/A" if (v40 := v39.filter_min) is None else v40.value for row in rows],
+        "premium_range_max": ["N/A" if (v41 := row.premium_range) is None else "N/A" if (v42 := v41.filter_max) is None else v42.value for row in rows],
+        "premium_min_inclusive": ["N/A" if (v43 := row.premium_range) is None else "N/A" if (v44 := v43.filter_min) is None else v44.includes for row in rows],
+        "premium_max_inclusive": ["N/A" if (v45 := row.premium_range) is None else "N/A" if (v46 := v45.filter_max) is None else v46.includes for row in rows],
+        "iv_range_min": ["N/A" if (v47 := row.iv_range) is None else "N/A" if (v48 := v47.filter_min) is None else v48.value for row in rows],
+        "iv_range_max": ["N/A" if (v49 := row.iv_range) is None else "N/A" if (v50 := v49.filter_max) is None else v50.value for row in rows],
+        "iv_min_inclusive": ["N/A" if (v51 := row.iv_range) is None else "N/A" if (v52 := v51.filter_min) is None else v52.includes for row in rows],
+        "iv_max_inclusive": ["N/A" if (v53 := row.iv_range) is None else "N/A" if (v54 := v53.filter_max) is None else v54.includes for row in rows],
+        "earnings_date_begin": ["N/A" if (v55 := row.earnings_date_begin) is None else v55 for row in rows],
+        "earnings_date_end": ["N/A" if (v56 := row.earnings_date_end) is None else v56 for row in rows],
+        "note": ["N/A" if (v57 := row.note) is None else v57 for row in rows],
+    }
+
+
+def option_alert_page(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEventAlert.S2C."""
+    return {
+        "alert_list": [frame(option_alert(row.alert_list, answer)) for row in rows],
+        "next_page": ["" if (v1 := row.next_page) is None else v1 for row in rows],
+        "all_count": [0 if (v2 := row.all_count) is None else v2 for row in rows],
+    }
+
+
+def option_corporate_action(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEvent.CorporateAction."""
+    return {
+        "action_type": ["N/A" if (v1 := row.action_type) is None else integer(v1) for row in rows],
+        "action_time": ["N/A" if (v2 := row.action_time) is None else v2 for row in rows],
+        "action_timestamp": ["N/A" if (v3 := row.action_timestamp) is None else v3 for row in rows],
+    }
+
+
+def option_event(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEvent.EventItem."""
+    return {
+        "option_code": ["N/A" if (v1 := row.option) is None else code(v1) for row in rows],
+        "owner_code": ["N/A" if (v2 := row.owner) is None else code(v2) for row in rows],
+        "symbol": ["N/A" if (v3 := row.symbol) is None else v3 for row in rows],
+        "fill_time": ["N/A" if (v4 := row.fill_time) is None else v4 for row in rows],
+        "fill_timestamp": ["N/A" if (v5 := row.fill_timestamp) is None else v5 for row in rows],
+        "ticker_type": ["N/A" if (v6 := row.ticker_type) is None else EventTickerType._words.get(v6, "N/A") for row in rows],
+        "price": ["N/A" if (v7 := row.price) is None else v7 for row in rows],
+        "volume": ["N/A" if (v8 := row.volume) is None else v8 for row in rows],
+        "turnover": ["N/A" if (v9 := row.turnover) is None else v9 for row in rows],
+        "option_type": ["N/A" if (v10 := row.option_type) is None else OptionType._words.get(v10, "N/A") for row in rows],
+        "strike_price": ["N/A" if (v11 := row.strike_price) is None else v11 for row in rows],
+        "strike_time": ["N/A" if (v12 := row.strike_time) is None else v12 for row in rows],
+        "strike_timestamp": ["N/A" if (v13 := row.strike_timestamp) is None else v13 for row in rows],
+        "dte": ["N/A" if (v14 := row.dte) is None else v14 for row in rows],
+        "underlying_price": ["N/A" if (v15 := row.underlying_price) is None else v15 for row in rows],
+        "otm": ["N/A" if (v16 := row.otm) is None else v16 for row in rows],
+        "bid_price": ["N/A" if (v17 := row.bid_price) is None else v17 for row in rows],
+        "ask_price": ["N/A" if (v18 := row.ask_price) is None else v18 for row in rows],
+        "iv": ["N/A" if (v19 := row.iv) is None else v19 for row in rows],
+        "total_volume": ["N/A" if (v20 := row.total_volume) is None else v20 for row in rows],
+        "total_open_interest": ["N/A" if (v21 := row.total_open_interest) is None else v21 for row in rows],
+        "vo_ratio": ["N/A" if (v22 := row.vo_ratio) is None else v22 for row in rows],
+        "delta": ["N/A" if (v23 := row.delta) is None else v23 for row in rows],
+        "gamma": ["N/A" if (v24 := row.gamma) is None else v24 for row in rows],
+        "vega": ["N/A" if (v25 := row.vega) is None else v25 for row in rows],
+        "theta": ["N/A" if (v26 := row.theta) is None else v26 for row in rows],
+        "rho": ["N/A" if (v27 := row.rho) is None else v27 for row in rows],
+        "sentiment": ["N/A" if (v28 := row.sentiment) is None else EventMarketSentiment._words.get(v28, "N/A") for row in rows],
+        "order_type_list": [(enums(row.order_type_list, AlertOrderType) if row.order_type_list else "N/A") for row in rows],
+        "strategy_type": ["N/A" if (v29 := row.strategy_type) is None else EventTickerStrategy._words.get(v29, "N/A") for row in rows],
+        "earnings_time": ["N/A" if (v30 := row.earnings_time) is None else v30 for row in rows],
+        "earnings_pub_type": ["N/A" if (v31 := row.earnings_pub_type) is None else integer(v31) for row in rows],
+        "corporate_action_list": [(records(option_corporate_action(row.corporate_action_list, answer)) if row.corporate_action_list else "N/A") for row in rows],
+        "industry_plate_list": [(codes(row.industry_plate_list) if row.industry_plate_list else "N/A") for row in rows],
+        "concept_plate_list": [(codes(row.concept_plate_list) if row.concept_plate_list else "N/A") for row in rows],
+    }
+
+
+def option_event_page(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionEvent.S2C."""
+    return {
+        "event_list": [frame(option_event(row.event_list, answer)) for row in rows],
+        "next_page": ["" if (v1 := row.next_page) is None else v1 for row in rows],
+        "all_count": [0 if (v2 := row.all_count) is None else v2 for row in rows],
+    }
+
+
+def option_event_push(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_UpdateOptionEvent.S2C."""
+    return {
+        "owner_code": ["N/A" if (v1 := row.owner) is None else code(v1) for row in rows],
+        "option_code": ["N/A" if (v2 := row.option) is None else code(v2) for row in rows],
+        "message": ["N/A" if (v3 := row.message) is None else v3 for row in rows],
+    }
+
+
+def option_exercise_probability(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionExerciseProbability.StrikeProbabilityItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "security_price": lacking([LACKING if (v3 := row.security_price) is None else v3 for row in rows]),
+        "strike_probability": lacking([LACKING if (v4 := row.strike_probability) is None else v4 for row in rows]),
+    }
+
+
+def option_market_statistic(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionMarketStatistic.StatisticItem."""
+    return {
+        "time": [row.time for row in rows],
+        "timestamp": ["N/A" if (v1 := row.timestamp) is None else v1 for row in rows],
+        "call_value": [row.call_value for row in rows],
+        "put_value": [row.put_value for row in rows],
+        "total_value": ["N/A" if (v2 := row.total_value) is None else v2 for row in rows],
+        "ratio": ["N/A" if (v3 := row.ratio) is None else v3 for row in rows],
+    }
+
+
+def option_quote(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionQuote.OptionQuote."""
+    return {
+        "price": ["N/A" if (v1 := row.price) is None else v1 for row in rows],
+        "change_val": ["N/A" if (v2 := row.chg) is None else v2 for row in rows],
+        "change_rate": ["N/A" if (v3 := row.chg_rate) is None else v3 for row in rows],
+        "volume": ["N/A" if (v4 := row.vol) is None else v4 for row in rows],
+        "turnover": ["N/A" if (v5 := row.turnover) is None else v5 for row in rows],
+        "high_price": ["N/A" if (v6 := row.high) is None else v6 for row in rows],
+        "low_price": ["N/A" if (v7 := row.low) is None else v7 for row in rows],
+        "mid_price": ["N/A" if (v8 := row.mid) is None else v8 for row in rows],
+        "open_price": ["N/A" if (v9 := row.open) is None else v9 for row in rows],
+        "last_close_price": ["N/A" if (v10 := row.pre_close) is None else v10 for row in rows],
+        "open_interest": ["N/A" if (v11 := row.open_interest) is None else v11 for row in rows],
+        "premium": ["N/A" if (v12 := row.premium) is None else v12 for row in rows],
+        "implied_volatility": ["N/A" if (v13 := row.iv) is None else v13 for row in rows],
+        "delta": ["N/A" if (v14 := row.delta) is None else v14 for row in rows],
+        "gamma": ["N/A" if (v15 := row.gamma) is None else v15 for row in rows],
+        "vega": ["N/A" if (v16 := row.vega) is None else v16 for row in rows],
+        "theta": ["N/A" if (v17 := row.theta) is None else v17 for row in rows],
+        "rho": ["N/A" if (v18 := row.rho) is None else v18 for row in rows],
+        "option_type": ["N/A" if (v19 := row.option_type) is None else OptionType._words.get(v19, "N/A") for row in rows],
+        "expire_time": ["N/A" if (v20 := row.expire_time) is None else v20 for row in rows],
+        "strike_price": ["N/A" if (v21 := row.strike) is None else v21 for row in rows],
+        "contract_size": ["N/A" if (v22 := row.contract_size) is None else v22 for row in rows],
+        "contract_multiplier": ["N/A" if (v23 := row.contract_multiplier) is None else v23 for row in rows],
+        "exercise_type": ["N/A" if (v24 := row.exercise_type) is None else OptionAreaType._words.get(v24, "N/A") for row in rows],
+        "days_to_expiry": ["N/A" if (v25 := row.days_to_expiry) is None else v25 for row in rows],
+        "net_open_interest": ["N/A" if (v26 := row.net_open_interest) is None else v26 for row in rows],
+        "contract_value": ["N/A" if (v27 := row.contract_value) is None else v27 for row in rows],
+        "equal_underlying": ["N/A" if (v28 := row.equal_underlying) is None else v28 for row in rows],
+        "index_option_type": ["N/A" if (v29 := row.index_option_type) is None else IndexOptionType._words.get(v29, "N/A") for row in rows],
+        "intrinsic_value": ["N/A" if (v30 := row.intrinsic_value) is None else v30 for row in rows],
+        "time_value": ["N/A" if (v31 := row.time_value) is None else v31 for row in rows],
+        "breakeven_point": [list(row.breakeven_point) for row in rows],
+        "dist_to_breakeven": [list(row.dist_to_breakeven) for row in rows],
+        "prob_of_profit": ["N/A" if (v32 := row.prob_of_profit) is None else v32 for row in rows],
+        "seller_roi": ["N/A" if (v33 := row.seller_roi) is None else v33 for row in rows],
+        "mark_price": ["N/A" if (v34 := row.mark_price) is None else v34 for row in rows],
+        "leverage_ratio": ["N/A" if (v35 := row.leverage_ratio) is None else v35 for row in rows],
+        "effective_gearing": ["N/A" if (v36 := row.effective_gearing) is None else v36 for row in rows],
+    }
+
+
+def option_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionRank.OptionRankItem."""
+    return {
+        "code": [code(row.option) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "option_type": ["N/A" if (v2 := row.option_type) is None else OptionType._words.get(v2, "N/A") for row in rows],
+        "oi_increment": ["N/A" if (v3 := row.oi_increment) is None else v3 for row in rows],
+        "oi_decrement": ["N/A" if (v4 := row.oi_decrement) is None else v4 for row in rows],
+        "oi_market_cap_increment": ["N/A" if (v5 := row.oi_market_cap_increment) is None else v5 for row in rows],
+        "oi_market_cap_decrement": ["N/A" if (v6 := row.oi_market_cap_decrement) is None else v6 for row in rows],
+        "volume": ["N/A" if (v7 := row.volume) is None else v7 for row in rows],
+        "turnover": ["N/A" if (v8 := row.turnover) is None else v8 for row in rows],
+        "open_interest": ["N/A" if (v9 := row.open_interest) is None else v9 for row in rows],
+        "open_interest_market_cap": ["N/A" if (v10 := row.open_interest_market_cap) is None else v10 for row in rows],
+        "iv": ["N/A" if (v11 := row.iv) is None else v11 for row in rows],
+        "option_price": ["N/A" if (v12 := row.option_price) is None else v12 for row in rows],
+        "change_ratio": ["N/A" if (v13 := row.change_rate) is None else v13 for row in rows],
+        "mid_price": ["N/A" if (v14 := row.mid_price) is None else v14 for row in rows],
+        "bid_price": ["N/A" if (v15 := row.bid_price) is None else v15 for row in rows],
+        "bid_volume": ["N/A" if (v16 := row.bid_volume) is None else v16 for row in rows],
+        "ask_price": ["N/A" if (v17 := row.ask_price) is None else v17 for row in rows],
+        "ask_volume": ["N/A" if (v18 := row.ask_volume) is None else v18 for row in rows],
+        "delta": ["N/A" if (v19 := row.delta) is None else v19 for row in rows],
+        "gamma": ["N/A" if (v20 := row.gamma) is None else v20 for row in rows],
+        "theta": ["N/A" if (v21 := row.theta) is None else v21 for row in rows],
+        "vega": ["N/A" if (v22 := row.vega) is None else v22 for row in rows],
+        "rho": ["N/A" if (v23 := row.rho) is None else v23 for row in rows],
+        "trading_date": ["N/A" if (v24 := answer.trading_date) is None else v24] * len(rows) if rows else [],
+        "trading_timestamp": ["N/A" if (v25 := answer.trading_timestamp) is None else v25] * len(rows) if rows else [],
+    }
+
+
+def option_strategy(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionStrategy.OptionStrategyItem."""
+    return {
+        "code": [row.code for row in rows],
+        "name": [row.name for row in rows],
+        "option_strategy": [OptionStrategyType._words.get(row.option_strategy, "N/A") for row in rows],
+        "stock_owner": [code(row.stock_owner) for row in rows],
+        "legs": [strategy_legs(row.multi_legs) for row in rows],
+    }
+
+
+def option_strategy_analysis(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionStrategyAnalysis.S2C."""
+    return {
+        "code": [row.code for row in rows],
+        "name": [row.name for row in rows],
+        "option_strategy": [OptionStrategyType._words.get(row.option_strategy, "N/A") for row in rows],
+        "bid1": ["N/A" if (v1 := row.bid_1) is None else v1 for row in rows],
+        "ask1": ["N/A" if (v2 := row.ask_1) is None else v2 for row in rows],
+        "max_profit": ["N/A" if (v3 := row.max_profit) is None else v3 for row in rows],
+        "max_loss": ["N/A" if (v4 := row.max_loss) is None else v4 for row in rows],
+        "breakeven_points": [list(row.breakeven_points) for row in rows],
+        "prob_of_profit": ["N/A" if (v5 := row.prob_of_profit) is None else v5 for row in rows],
+        "delta": ["N/A" if (v6 := row.delta) is None else v6 for row in rows],
+        "theta": ["N/A" if (v7 := row.theta) is None else v7 for row in rows],
+    }
+
+
+def option_underlying_overview(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionUnderlyingOverview.UnderlyingData."""
+    return {
+        "code": [(code_or_text(row.owner)) if (v1 := row.code) is None else code_or_text(v1) for row in rows],
+        "name": ["N/A" if (v2 := row.name) is None else v2 for row in rows],
+        "call_volume": ["N/A" if (v3 := row.call_volume) is None else v3 for row in rows],
+        "put_volume": ["N/A" if (v4 := row.put_volume) is None else v4 for row in rows],
+        "call_open_interest": ["N/A" if (v5 := row.call_open_interest) is None else v5 for row in rows],
+        "put_open_interest": ["N/A" if (v6 := row.put_open_interest) is None else v6 for row in rows],
+        "iv": ["N/A" if (v7 := row.iv) is None else v7 for row in rows],
+        "iv_rank": ["N/A" if (v8 := row.iv_rank) is None else v8 for row in rows],
+        "iv_percentile": ["N/A" if (v9 := row.iv_percentile) is None else v9 for row in rows],
+        "pre_iv": ["N/A" if (v10 := row.pre_iv) is None else v10 for row in rows],
+        "hv_30d": [pick(row.hv_list, "time_range", 1, "hv") for row in rows],
+        "hv_30d_percentile": [pick(row.hv_list, "time_range", 1, "hv_percentile") for row in rows],
+        "hv_60d": [pick(row.hv_list, "time_range", 2, "hv") for row in rows],
+        "hv_60d_percentile": [pick(row.hv_list, "time_range", 2, "hv_percentile") for row in rows],
+        "hv_90d": [pick(row.hv_list, "time_range", 3, "hv") for row in rows],
+        "hv_90d_percentile": [pick(row.hv_list, "time_range", 3, "hv_percentile") for row in rows],
+        "hv_120d": [pick(row.hv_list, "time_range", 4, "hv") for row in rows],
+        "hv_120d_percentile": [pick(row.hv_list, "time_range", 4, "hv_percentile") for row in rows],
+        "hv_365d": [pick(row.hv_list, "time_range", 5, "hv") for row in rows],
+        "hv_365d_percentile": [pick(row.hv_list, "time_range", 5, "hv_percentile") for row in rows],
+    }
+
+
+def option_underlying_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionUnderlyingRank.UnderlyingRankItem."""
+    return {
+        "code": [code(row.owner) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "total_volume": ["N/A" if (v2 := row.total_volume) is None else v2 for row in rows],
+        "total_open_interest": ["N/A" if (v3 := row.total_open_interest) is None else v3 for row in rows],
+        "volume_ratio": ["N/A" if (v4 := row.volume_ratio) is None else v4 for row in rows],
+        "open_interest_ratio": ["N/A" if (v5 := row.open_interest_ratio) is None else v5 for row in rows],
+        "iv": ["N/A" if (v6 := row.iv) is None else v6 for row in rows],
+        "iv_rank": ["N/A" if (v7 := row.iv_rank) is None else v7 for row in rows],
+        "iv_percentile": ["N/A" if (v8 := row.iv_percentile) is None else v8 for row in rows],
+        "price": ["N/A" if (v9 := row.price) is None else v9 for row in rows],
+        "change_ratio": ["N/A" if (v10 := row.change_rate) is None else v10 for row in rows],
+        "iv_change": ["N/A" if (v11 := row.iv_change) is None else v11 for row in rows],
+        "hv": ["N/A" if (v12 := row.hv) is None else v12 for row in rows],
+        "hv_change": ["N/A" if (v13 := row.hv_change) is None else v13 for row in rows],
+        "market_cap": ["N/A" if (v14 := row.market_cap) is None else v14 for row in rows],
+        "trading_date": ["N/A" if (v15 := answer.trading_date) is None else v15] * len(rows) if rows else [],
+        "trading_timestamp": ["N/A" if (v16 := answer.trading_timestamp) is None else v16] * len(rows) if rows else [],
+    }
+
+
+def option_underlying_statistic(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionUnderlyingHisStatistic.DailyStatistic."""
+    return {
+        "code": ["N/A" if (v1 := answer.code) is None else v1] * len(rows) if rows else [],
+        "name": ["N/A" if (v2 := answer.name) is None else v2] * len(rows) if rows else [],
+        "time": [row.time for row in rows],
+        "timestamp": ["N/A" if (v3 := row.timestamp) is None else v3 for row in rows],
+        "option_volume": ["N/A" if (v4 := row.option_volume) is None else v4 for row in rows],
+        "call_volume": [row.call_volume for row in rows],
+        "put_volume": [row.put_volume for row in rows],
+        "put_call_volume_ratio": ["N/A" if (v5 := row.put_call_volume_ratio) is None else v5 for row in rows],
+        "option_open_interest": ["N/A" if (v6 := row.option_open_interest) is None else v6 for row in rows],
+        "call_open_interest": [row.call_open_interest for row in rows],
+        "put_open_interest": [row.put_open_interest for row in rows],
+        "put_call_open_interest_ratio": ["N/A" if (v7 := row.put_call_open_interest_ratio) is None else v7 for row in rows],
+        "underlying_price": ["N/A" if (v8 := row.underlying_price) is None else v8 for row in rows],
+    }
+
+
+def option_underlying_volatility(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionUnderlyingHisVolatility.VolatilityItem."""
+    return {
+        "code": ["N/A" if (v1 := answer.code) is None else v1] * len(rows) if rows else [],
+        "name": ["N/A" if (v2 := answer.name) is None else v2] * len(rows) if rows else [],
+        "time": [row.time for row in rows],
+        "timestamp": ["N/A" if (v3 := row.timestamp) is None else v3 for row in rows],
+        "iv": ["N/A" if (v4 := row.iv) is None else v4 for row in rows],
+        "hv": ["N/A" if (v5 := row.hv) is None else v5 for row in rows],
+        "underlying_price": ["N/A" if (v6 := row.underlying_price) is None else v6 for row in rows],
+    }
+
+
+def option_volatility(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionVolatility.VolatilityItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "implied_volatility": lacking([LACKING if (v3 := row.implied_volatility) is None else v3 for row in rows]),
+        "history_volatility": lacking([LACKING if (v4 := row.history_volatility) is None else v4 for row in rows]),
+        "volatility_premium": lacking([LACKING if (v5 := row.volatility_premium) is None else v5 for row in rows]),
+        "average_impvol": [None if (v6 := answer.average_impvol) is None else v6] * len(rows) if rows else [],
+        "impvol_status": [None if (v7 := answer.impvol_status) is None else integer(v7)] * len(rows) if rows else [],
+        "analysis": ["" if (v8 := answer.analysis) is None else v8] * len(rows) if rows else [],
     }
 
 
@@ -716,6 +2038,36 @@ def plate_member(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def plate_valuation(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationPlateStockList.S2C."""
+    return {
+        "count": [MISSING if (v1 := row.count) is None else v1 for row in rows],
+        "next_key": ["-1" if (v2 := row.next_key) is None else v2 for row in rows],
+        "stock_list": [records(plate_valuation_stock(row.stock_list, answer)) for row in rows],
+        "plate_list": [records(plate_valuation_plate(row.plate_list, answer)) for row in rows],
+    }
+
+
+def plate_valuation_plate(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationPlateStockList.PlateItem."""
+    return {
+        "symbol": [MISSING if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": [MISSING if (v2 := row.name) is None else v2 for row in rows],
+    }
+
+
+def plate_valuation_stock(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationPlateStockList.StockItem."""
+    return {
+        "symbol": [MISSING if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": [MISSING if (v2 := row.name) is None else v2 for row in rows],
+        "valuation_val": [MISSING if (v3 := row.valuation_val) is None else v3 for row in rows],
+        "forward_value": [MISSING if (v4 := row.forward_value) is None else v4 for row in rows],
+        "valuation_percentile": [MISSING if (v5 := row.valuation_percentile) is None else v5 for row in rows],
+        "market_cap": [MISSING if (v6 := row.market_cap) is None else v6 for row in rows],
+    }
+
+
 def positions(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Trd_Common.Position."""
     return {
@@ -784,6 +2136,30 @@ def price_reminder(rows: Sequence[Any], answer: Any) -> Columns:
         "enable": [row.is_enable for row in rows],
         "note": [row.note for row in rows],
         "reminder_session_list": [enums(row.reminder_session_list, PriceReminderMarketStatus) for row in rows],
+    }
+
+
+def profit_growth(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.ProfitGrowthRate."""
+    return {
+        "financial_ttm_multiple": [MISSING if (v1 := row.financial_ttm_multiple) is None else v1 for row in rows],
+        "market_cap_multiple": [MISSING if (v2 := row.market_cap_multiple) is None else v2 for row in rows],
+        "year_count": [MISSING if (v3 := row.year_count) is None else v3 for row in rows],
+        "conclusion_detailed": [MISSING if (v4 := row.conclusion_detailed) is None else v4 for row in rows],
+        "profit_data": [records(profit_point(row.profit_data, answer)) for row in rows],
+    }
+
+
+def profit_point(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.ProfitGrowthRate.ProfitGrowthItem."""
+    return {
+        "financial_year": [MISSING if (v1 := row.financial_year) is None else v1 for row in rows],
+        "financial_quarter": [MISSING if (v2 := row.financial_quarter) is None else v2 for row in rows],
+        "period_str": [MISSING if (v3 := row.period_str) is None else v3 for row in rows],
+        "report_date": [MISSING if (v4 := row.report_date) is None else v4 for row in rows],
+        "report_date_str": [MISSING if (v5 := row.report_date_str) is None else v5 for row in rows],
+        "market_cap_multiple": [MISSING if (v6 := row.market_cap_multiple) is None else v6 for row in rows],
+        "finance_data_multiple": [MISSING if (v7 := row.finance_data_multiple) is None else v7 for row in rows],
     }
 
 
@@ -946,6 +2322,81 @@ def quote_rights(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def rating_analyst(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.AnalystInfo."""
+    return {
+        "analyst_uid": [MISSING if (v1 := row.analyst_uid) is None else v1 for row in rows],
+        "analyst_name": [MISSING if (v2 := row.analyst_name) is None else v2 for row in rows],
+        "analyst_picture_url": [MISSING if (v3 := row.analyst_picture_url) is None else v3 for row in rows],
+        "num_of_stars": [MISSING if (v4 := row.num_of_stars) is None else v4 for row in rows],
+        "success_rate": [MISSING if (v5 := row.success_rate) is None else v5 for row in rows],
+        "excess_return": [MISSING if (v6 := row.excess_return) is None else v6 for row in rows],
+        "stock_success_rate": [MISSING if (v7 := row.stock_success_rate) is None else v7 for row in rows],
+        "stock_avg_return": [MISSING if (v8 := row.stock_avg_return) is None else v8 for row in rows],
+        "update_time": [MISSING if (v9 := row.update_time) is None else v9 for row in rows],
+        "update_time_str": [MISSING if (v10 := row.update_time_str) is None else v10 for row in rows],
+        "institution_info": [MISSING if (v11 := row.institution_info) is None else records(rating_institution((v11,), answer))[0] for row in rows],
+    }
+
+
+def rating_change(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetRatingChange.RatingChangeItem."""
+    return {
+        "security": ["N/A" if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": ["N/A" if (v2 := row.name) is None else v2 for row in rows],
+        "rating": ["N/A" if (v3 := row.rating) is None else RatingLevel._words.get(v3, "N/A") for row in rows],
+        "last_rating": ["N/A" if (v4 := row.last_rating) is None else RatingLevel._words.get(v4, "N/A") for row in rows],
+        "target_price": ["N/A" if (v5 := row.target_price) is None else v5 for row in rows],
+        "last_target_price": ["N/A" if (v6 := row.last_target_price) is None else v6 for row in rows],
+        "change_type": ["N/A" if (v7 := row.change_type) is None else RatingChangeType._words.get(v7, "N/A") for row in rows],
+        "institution_name": ["N/A" if (v8 := row.institution_name) is None else v8 for row in rows],
+        "recommendation_date": ["N/A" if (v9 := row.recommendation_date) is None else v9 for row in rows],
+        "last_recommendation_date": ["N/A" if (v10 := row.last_recommendation_date) is None else v10 for row in rows],
+    }
+
+
+def rating_institution(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.InstInfo."""
+    return {
+        "institution_uid": [MISSING if (v1 := row.institution_uid) is None else v1 for row in rows],
+        "institution_picture_url": [MISSING if (v2 := row.institution_picture_url) is None else v2 for row in rows],
+        "institution_name": [MISSING if (v3 := row.institution_name) is None else v3 for row in rows],
+        "update_time": [MISSING if (v4 := row.update_time) is None else v4 for row in rows],
+        "update_time_str": [MISSING if (v5 := row.update_time_str) is None else v5 for row in rows],
+        "institution_source_name": [MISSING if (v6 := row.institution_source_name) is None else v6 for row in rows],
+        "institution_en_name": [MISSING if (v7 := row.institution_en_name) is None else v7 for row in rows],
+    }
+
+
+def rating_summary(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetResearchRatingSummary.S2C."""
+    return {
+        "next_key": ["-1" if (v1 := row.next_key) is None else v1 for row in rows],
+        "inst_rating_summary_list": [(records(institution_rating_summary(row.inst_rating_summary_list, answer)) if row.inst_rating_summary_list else MISSING) for row in rows],
+        "analyst_rating_summary_list": [(records(analyst_rating_summary(row.analyst_rating_summary_list, answer)) if row.analyst_rating_summary_list else MISSING) for row in rows],
+        "inst_rating_detail": [MISSING if (v2 := row.inst_rating_detail) is None else records(institution_rating_detail((v2,), answer))[0] for row in rows],
+        "analyst_rating_detail": [MISSING if (v3 := row.analyst_rating_detail) is None else records(analyst_rating_detail((v3,), answer))[0] for row in rows],
+    }
+
+
+def recommended_contract(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEventContract.RecommendContract."""
+    return {
+        "contract_code": [code(row.contract_security) for row in rows],
+    }
+
+
+def related_chain(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetIndustrialChainByPlate.RelatedChainInfo."""
+    return {
+        "chain_id": ["N/A" if (v1 := row.chain_id) is None else v1 for row in rows],
+        "chain_type": ["N/A" if (v2 := row.chain_type) is None else IndustrialChainType._words.get(v2, "N/A") for row in rows],
+        "name": ["N/A" if (v3 := row.name) is None else v3 for row in rows],
+        "market_cap": ["N/A" if (v4 := row.market_cap) is None else v4 for row in rows],
+        "stocks_num": ["N/A" if (v5 := row.stocks_num) is None else v5 for row in rows],
+    }
+
+
 def related_security(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.SecurityStaticInfo."""
     return {
@@ -972,6 +2423,127 @@ def request_delays(rows: Sequence[Any], answer: Any) -> Columns:
         "open_d_cost_avg": [row.opend_cost_avg for row in rows],
         "net_delay_avg": [row.net_delay_avg for row in rows],
         "is_local_reply": [row.is_local_reply for row in rows],
+    }
+
+
+def revenue_breakdown(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFinancialsRevenueBreakdown.S2C."""
+    return {
+        "period": ["" if (v1 := row.period) is None else v1 for row in rows],
+        "currency_code": ["" if (v2 := row.currency_code) is None else v2 for row in rows],
+        "breakdown_list": [records(revenue_breakdown_group(row.breakdown_list, answer)) for row in rows],
+        "screen_date_list": [records(revenue_period(row.screen_date_list, answer)) for row in rows],
+    }
+
+
+def revenue_breakdown_group(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFinancialsRevenueBreakdown.RevenueBreakdownGroup."""
+    return {
+        "type": ["None" if (v1 := row.type) is None else RevenueBreakdownType._words.get(v1, "N/A") for row in rows],
+        "item_list": [records(revenue_item(row.item_list, answer)) for row in rows],
+    }
+
+
+def revenue_item(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFinancialsRevenueBreakdown.MainIncomeItem."""
+    return {
+        "name": [MISSING if (v1 := row.name) is None else v1 for row in rows],
+        "main_oper_income": [MISSING if (v2 := row.main_oper_income) is None else v2 for row in rows],
+        "ratio": [MISSING if (v3 := row.ratio) is None else v3 for row in rows],
+    }
+
+
+def revenue_period(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetFinancialsRevenueBreakdown.ScreenDate."""
+    return {
+        "date": [0 if (v1 := row.date) is None else v1 for row in rows],
+        "period_text": ["" if (v2 := row.period_text) is None else v2 for row in rows],
+        "financial_type": ["None" if (v3 := row.financial_type) is None else F10Type._words.get(v3, "N/A") for row in rows],
+    }
+
+
+def rise_fall_distribution(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetRiseFallDistribution.S2C."""
+    return {
+        "plate": ["N/A" if (v1 := row.plate) is None else code(v1) for row in rows],
+        "range_list": [records(rise_fall_range(row.range_list, answer)) for row in rows],
+    }
+
+
+def rise_fall_range(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetRiseFallDistribution.RiseFallRange."""
+    return {
+        "type": ["N/A" if (v1 := row.type) is None else RiseFallDistributionType._words.get(v1, "N/A") for row in rows],
+        "left_border": ["N/A" if (v2 := row.left_border) is None else v2 for row in rows],
+        "right_border": ["N/A" if (v3 := row.right_border) is None else v3 for row in rows],
+        "stock_count": ["N/A" if (v4 := row.stock_count) is None else v4 for row in rows],
+    }
+
+
+def seller_option(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionSellerScreener.SellerItem."""
+    return {
+        "option": [code(row.option) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "option_type": ["N/A" if (v2 := row.option_type) is None else OptionType._words.get(v2, "N/A") for row in rows],
+        "strike_price": ["N/A" if (v3 := row.strike_price) is None else v3 for row in rows],
+        "strike_time": ["N/A" if (v4 := row.strike_time) is None else v4 for row in rows],
+        "strike_timestamp": ["N/A" if (v5 := row.strike_timestamp) is None else v5 for row in rows],
+        "left_days": ["N/A" if (v6 := row.left_days) is None else v6 for row in rows],
+        "option_price": ["N/A" if (v7 := row.option_price) is None else v7 for row in rows],
+        "stock_price": ["N/A" if (v8 := row.stock_price) is None else v8 for row in rows],
+        "premium": ["N/A" if (v9 := row.premium) is None else v9 for row in rows],
+        "otm_degree": ["N/A" if (v10 := row.otm_degree) is None else v10 for row in rows],
+        "iv": ["N/A" if (v11 := row.iv) is None else v11 for row in rows],
+        "interval_return": ["N/A" if (v12 := row.interval_return) is None else v12 for row in rows],
+        "annualized_return": ["N/A" if (v13 := row.annualized_return) is None else v13 for row in rows],
+        "itm_probability": ["N/A" if (v14 := row.itm_probability) is None else v14 for row in rows],
+        "striked_interval_return": ["N/A" if (v15 := row.striked_interval_return) is None else v15 for row in rows],
+        "striked_annualized_return": ["N/A" if (v16 := row.striked_annualized_return) is None else v16 for row in rows],
+        "owner": ["N/A" if (v17 := row.owner) is None else code(v17) for row in rows],
+    }
+
+
+def shareholding_change(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShareholdersHoldingChanges.OwnerListItem."""
+    return {
+        "period_text": [None if (v1 := row.period_text) is None else v1 for row in rows],
+        "name": [None if (v2 := row.name) is None else v2 for row in rows],
+        "holder_id": [None if (v3 := row.holder_id) is None else v3 for row in rows],
+        "share_change_num": [None if (v4 := row.share_change_num) is None else v4 for row in rows],
+        "shares_change_price": [None if (v5 := row.shares_change_price) is None else v5 for row in rows],
+        "share_ratio": [None if (v6 := row.holder_pct) is None else v6 for row in rows],
+        "holder_type": [None if (v7 := row.holder_type) is None else v7 for row in rows],
+        "holder_type_id": [None if (v8 := row.holder_type_id) is None else v8 for row in rows],
+        "holding_date": [None if (v9 := row.holding_date) is None else v9 for row in rows],
+        "holding_date_str": [None if (v10 := row.holding_date_str) is None else v10 for row in rows],
+        "share_ratio_change": [None if (v11 := row.holder_pct_change) is None else v11 for row in rows],
+        "share_num": [None if (v12 := row.holder_quantity) is None else v12 for row in rows],
+        "next_key": ["-1" if (v13 := answer.next_key) is None else v13] * len(rows) if rows else [],
+    }
+
+
+def short_selling_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShortSellingRank.ShortSellingRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "close_price": ["N/A" if (v2 := row.close_price) is None else v2 for row in rows],
+        "change_ratio": ["N/A" if (v3 := row.change_ratio) is None else v3 for row in rows],
+        "change_ratio_5d": ["N/A" if (v4 := row.change_ratio_5d) is None else v4 for row in rows],
+        "change_ratio_10d": ["N/A" if (v5 := row.change_ratio_10d) is None else v5 for row in rows],
+        "volume": ["N/A" if (v6 := row.volume) is None else v6 for row in rows],
+        "short_number": ["N/A" if (v7 := row.short_number) is None else v7 for row in rows],
+        "short_number_change": ["N/A" if (v8 := row.short_number_change) is None else v8 for row in rows],
+        "short_ratio": ["N/A" if (v9 := row.short_ratio) is None else v9 for row in rows],
+        "short_ratio_change": ["N/A" if (v10 := row.short_ratio_change) is None else v10 for row in rows],
+        "short_position_volume": ["N/A" if (v11 := row.short_position_volume) is None else v11 for row in rows],
+        "short_position_ratio": ["N/A" if (v12 := row.short_position_ratio) is None else v12 for row in rows],
+        "days_to_cover": ["N/A" if (v13 := row.days_to_cover) is None else v13 for row in rows],
+        "week_avg_short_number": ["N/A" if (v14 := row.week_avg_short_number) is None else v14 for row in rows],
+        "week_avg_short_ratio": ["N/A" if (v15 := row.week_avg_short_ratio) is None else v15 for row in rows],
+        "month_avg_short_number": ["N/A" if (v16 := row.month_avg_short_number) is None else v16 for row in rows],
+        "month_avg_short_ratio": ["N/A" if (v17 := row.month_avg_short_ratio) is None else v17 for row in rows],
     }
 
 
@@ -1146,6 +2718,50 @@ def static_info(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def stock_split(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsStockSplits.StockSplitItem."""
+    return {
+        "dir_deci_pub_date": [MISSING if (v1 := row.dir_deci_pub_date) is None else v1 for row in rows],
+        "dir_deci_pub_date_str": [MISSING if (v2 := row.dir_deci_pub_date_str) is None else v2 for row in rows],
+        "reform_type": [MISSING if (v3 := row.reform_type) is None else v3 for row in rows],
+        "rate": [MISSING if (v4 := row.rate) is None else v4 for row in rows],
+        "ex_date": [MISSING if (v5 := row.ex_date) is None else v5 for row in rows],
+        "ex_date_str": [MISSING if (v6 := row.ex_date_str) is None else v6 for row in rows],
+        "sm_deci_date": [MISSING if (v7 := row.sm_deci_date) is None else v7 for row in rows],
+        "sm_deci_date_str": [MISSING if (v8 := row.sm_deci_date_str) is None else v8 for row in rows],
+        "temp_trade_begin_date": [MISSING if (v9 := row.temp_trade_begin_date) is None else v9 for row in rows],
+        "temp_trade_begin_date_str": [MISSING if (v10 := row.temp_trade_begin_date_str) is None else v10 for row in rows],
+        "simul_trade_begin_date": [MISSING if (v11 := row.simul_trade_begin_date) is None else v11 for row in rows],
+        "simul_trade_begin_date_str": [MISSING if (v12 := row.simul_trade_begin_date_str) is None else v12 for row in rows],
+        "simul_trade_end_date": [MISSING if (v13 := row.simul_trade_end_date) is None else v13 for row in rows],
+        "simul_trade_end_date_str": [MISSING if (v14 := row.simul_trade_end_date_str) is None else v14 for row in rows],
+        "event_status": [MISSING if (v15 := row.event_status) is None else v15 for row in rows],
+        "new_par_value": [MISSING if (v16 := row.new_par_value) is None else v16 for row in rows],
+        "temp_share_code": [MISSING if (v17 := row.temp_share_code) is None else v17 for row in rows],
+        "temp_share_abbr_name": [MISSING if (v18 := row.temp_share_abbr_name) is None else v18 for row in rows],
+        "new_trade_unit": [MISSING if (v19 := row.new_trade_unit) is None else v19 for row in rows],
+        "shares_after_effect": [MISSING if (v20 := row.shares_after_effect) is None else v20 for row in rows],
+    }
+
+
+def stock_splits(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetCorporateActionsStockSplits.S2C."""
+    return {
+        "next_key": ["-1" if (v1 := row.next_key) is None else v1 for row in rows],
+        "split_list": [records(stock_split(row.split_item_list, answer)) for row in rows],
+    }
+
+
+def technical_unusual(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of SkillWrapAPI.TechnicalUnusualRsp."""
+    return {
+        "err_code": [MISSING if (v1 := row.err_code) is None else v1 for row in rows],
+        "retMsg": ["" if (v2 := row.ret_msg) is None else v2 for row in rows],
+        "time_range": ["" if (v3 := row.time_range) is None else v3 for row in rows],
+        "content": ["" if (v4 := row.content) is None else v4 for row in rows],
+    }
+
+
 def test_result(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of TestCmd.S2C."""
     return {
@@ -1204,6 +2820,36 @@ def trading_info(rows: Sequence[Any], answer: Any) -> Columns:
         "long_required_im": ["N/A" if (v4 := row.long_required_im) is None else v4 for row in rows],
         "short_required_im": ["N/A" if (v5 := row.short_required_im) is None else v5 for row in rows],
         "session": ["N/A" if (v6 := row.session) is None else Session._words.get(v6, "N/A") for row in rows],
+    }
+
+
+def us_short_interest(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShortInterest.UsShortInterestItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "shares_short": lacking([LACKING if (v3 := row.shares_short) is None else v3 for row in rows]),
+        "short_percent": lacking([LACKING if (v4 := row.short_percent) is None else v4 for row in rows]),
+        "avg_daily_share_volume": lacking([LACKING if (v5 := row.avg_daily_share_volume) is None else v5 for row in rows]),
+        "days_to_cover": lacking([LACKING if (v6 := row.days_to_cover) is None else v6 for row in rows]),
+        "close_price": lacking([LACKING if (v7 := row.close_price) is None else v7 for row in rows]),
+        "last_close_price": lacking([LACKING if (v8 := row.last_close_price) is None else v8 for row in rows]),
+    }
+
+
+def us_short_volume(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetDailyShortVolume.UsDailyShortVolumeItem."""
+    return {
+        "timestamp": lacking([LACKING if (v1 := row.timestamp) is None else v1 for row in rows]),
+        "timestamp_str": lacking([LACKING if (v2 := row.timestamp_str) is None else v2 for row in rows]),
+        "total_shares_short": lacking([LACKING if (v3 := row.total_shares_short) is None else v3 for row in rows]),
+        "nasdaq_shares_short": lacking([LACKING if (v4 := row.nasdaq_shares_short) is None else v4 for row in rows]),
+        "nyse_shares_short": lacking([LACKING if (v5 := row.nyse_shares_short) is None else v5 for row in rows]),
+        "short_percent": lacking([LACKING if (v6 := row.short_percent) is None else v6 for row in rows]),
+        "volume": lacking([LACKING if (v7 := row.volume) is None else v7 for row in rows]),
+        "close_price": lacking([LACKING if (v8 := row.close_price) is None else v8 for row in rows]),
+        "last_close_price": lacking([LACKING if (v9 := row.last_close_price) is None else v9 for row in rows]),
+        "daily_trade_avg_ratio": lacking([LACKING if (v10 := row.daily_trade_avg_ratio) is None else v10 for row in rows]),
     }
 
 
@@ -1271,6 +2917,84 @@ def user_security_group(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def valuation(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.S2C."""
+    return {
+        "valuation_type": [MISSING if (v1 := row.valuation_type) is None else ValuationType._words.get(v1, "N/A") for row in rows],
+        "last_update_time": [MISSING if (v2 := row.last_update_time) is None else v2 for row in rows],
+        "last_update_time_str": [MISSING if (v3 := row.last_update_time_str) is None else v3 for row in rows],
+        "trend": [MISSING if (v4 := row.trend) is None else records(valuation_trend((v4,), answer))[0] for row in rows],
+        "market_distribution": [MISSING if (v5 := row.market_distribution) is None else records(valuation_market((v5,), answer))[0] for row in rows],
+        "plate_distribution": [MISSING if (v6 := row.plate_distribution) is None else records(valuation_plate((v6,), answer))[0] for row in rows],
+        "profit_growth_rate": [MISSING if (v7 := row.profit_growth_rate) is None else records(profit_growth((v7,), answer))[0] for row in rows],
+    }
+
+
+def valuation_market(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.MarketDistribution."""
+    return {
+        "sections": [records(valuation_section(row.sections, answer)) for row in rows],
+        "total": [MISSING if (v1 := row.total) is None else v1 for row in rows],
+        "ranking": [MISSING if (v2 := row.ranking) is None else v2 for row in rows],
+        "average_value": [MISSING if (v3 := row.average_value) is None else v3 for row in rows],
+        "median_value": [MISSING if (v4 := row.median_value) is None else v4 for row in rows],
+    }
+
+
+def valuation_plate(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.PlateDistribution."""
+    return {
+        "plate": [MISSING if (v1 := row.plate) is None else code(v1) for row in rows],
+        "plate_name": [MISSING if (v2 := row.plate_name) is None else v2 for row in rows],
+        "plate_average_value": [MISSING if (v3 := row.plate_average_value) is None else v3 for row in rows],
+        "plate_ranking": [MISSING if (v4 := row.plate_ranking) is None else v4 for row in rows],
+        "plate_stock_item_count": [MISSING if (v5 := row.plate_stock_item_count) is None else v5 for row in rows],
+        "stock_items": [records(valuation_stock(row.stock_items, answer)) for row in rows],
+    }
+
+
+def valuation_point(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.ValuationTrend.ValuationHistoricalItem."""
+    return {
+        "value": [MISSING if (v1 := row.value) is None else v1 for row in rows],
+        "time": [MISSING if (v2 := row.time) is None else v2 for row in rows],
+        "time_str": [MISSING if (v3 := row.time_str) is None else v3 for row in rows],
+        "plate_value": [MISSING if (v4 := row.plate_value) is None else v4 for row in rows],
+    }
+
+
+def valuation_section(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.MarketDistribution.DistributionSection."""
+    return {
+        "start": [MISSING if (v1 := row.start) is None else v1 for row in rows],
+        "end": [MISSING if (v2 := row.end) is None else v2 for row in rows],
+        "number": [MISSING if (v3 := row.number) is None else v3 for row in rows],
+    }
+
+
+def valuation_stock(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.PlateDistribution.PlateStockItem."""
+    return {
+        "symbol": [MISSING if (v1 := row.security) is None else code(v1) for row in rows],
+        "name": [MISSING if (v2 := row.name) is None else v2 for row in rows],
+        "value": [MISSING if (v3 := row.value) is None else v3 for row in rows],
+        "market_cap": [MISSING if (v4 := row.market_cap) is None else v4 for row in rows],
+    }
+
+
+def valuation_trend(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetValuationDetail.ValuationTrend."""
+    return {
+        "current_value": [MISSING if (v1 := row.current_value) is None else v1 for row in rows],
+        "average_value": [MISSING if (v2 := row.average_value) is None else v2 for row in rows],
+        "avg_minus_1_stddev": [MISSING if (v3 := row.avg_minus_1stddev) is None else v3 for row in rows],
+        "avg_plus_1_stddev": [MISSING if (v4 := row.avg_plus_1stddev) is None else v4 for row in rows],
+        "valuation_percentile": [MISSING if (v5 := row.valuation_percentile) is None else v5 for row in rows],
+        "forward_value": [MISSING if (v6 := row.forward_value) is None else v6 for row in rows],
+        "historical_items": [records(valuation_point(row.historical_items, answer)) for row in rows],
+    }
+
+
 def warrant(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_GetWarrant.WarrantData."""
     return {
@@ -1319,4 +3043,70 @@ def warrant(rows: Sequence[Any], answer: Any) -> Columns:
         "upper_strike_price": [MISSING if (v8 := row.upper_strike_price) is None else v8 for row in rows],
         "lower_strike_price": [MISSING if (v9 := row.lower_strike_price) is None else v9 for row in rows],
         "inline_price_status": [MISSING if (v10 := row.in_line_price_status) is None else PriceType._words.get(v10, "N/A") for row in rows],
+    }
+
+
+def zero_dte_chain(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionZeroDteScreener.OptionChainInfo."""
+    return {
+        "strike_date_timestamp": ["N/A" if (v1 := row.strike_date_timestamp) is None else v1 for row in rows],
+        "product_code": ["N/A" if (v2 := row.product_code) is None else v2 for row in rows],
+        "multiplier": ["N/A" if (v3 := row.multiplier) is None else v3 for row in rows],
+        "contract_share_size": ["N/A" if (v4 := row.contract_share_size) is None else v4 for row in rows],
+        "expiration_type": ["N/A" if (v5 := row.expiration_type) is None else integer(v5) for row in rows],
+        "underlying": ["N/A" if (v6 := row.underlying) is None else code(v6) for row in rows],
+    }
+
+
+def zero_dte_contract(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionZeroDteContract.ZeroDteContractItem."""
+    return {
+        "option": [code(row.option) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "option_type": ["N/A" if (v2 := row.option_type) is None else OptionType._words.get(v2, "N/A") for row in rows],
+        "option_price": ["N/A" if (v3 := row.option_price) is None else v3 for row in rows],
+        "change_ratio": ["N/A" if (v4 := row.change_rate) is None else v4 for row in rows],
+        "volume": ["N/A" if (v5 := row.volume) is None else v5 for row in rows],
+        "open_interest": ["N/A" if (v6 := row.open_interest) is None else v6 for row in rows],
+        "iv": ["N/A" if (v7 := row.iv) is None else v7 for row in rows],
+        "delta": ["N/A" if (v8 := row.delta) is None else v8 for row in rows],
+        "gamma": ["N/A" if (v9 := row.gamma) is None else v9 for row in rows],
+        "vega": ["N/A" if (v10 := row.vega) is None else v10 for row in rows],
+        "theta": ["N/A" if (v11 := row.theta) is None else v11 for row in rows],
+        "rho": ["N/A" if (v12 := row.rho) is None else v12 for row in rows],
+        "buy_break_even_point": ["N/A" if (v13 := row.buy_break_even_point) is None else v13 for row in rows],
+        "buy_to_bep": ["N/A" if (v14 := row.buy_to_bep) is None else v14 for row in rows],
+        "buy_profit_probability": ["N/A" if (v15 := row.buy_profit_probability) is None else v15 for row in rows],
+        "sell_profit_probability": ["N/A" if (v16 := row.sell_profit_probability) is None else v16 for row in rows],
+    }
+
+
+def zero_dte_page(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionZeroDteScreener.S2C."""
+    return {
+        "item_list": [frame(zero_dte_underlying(row.item_list, answer)) for row in rows],
+        "next_page": [None if (v1 := row.next_page) is None else v1 for row in rows],
+        "update_timestamp": [0 if (v2 := row.update_timestamp) is None else v2 for row in rows],
+    }
+
+
+def zero_dte_underlying(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionZeroDteScreener.ZeroDteScreenerItem."""
+    return {
+        "owner": [code(row.owner) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "price": ["N/A" if (v2 := row.price) is None else v2 for row in rows],
+        "change_ratio": ["N/A" if (v3 := row.change_rate) is None else v3 for row in rows],
+        "market_cap": ["N/A" if (v4 := row.market_cap) is None else v4 for row in rows],
+        "iv": ["N/A" if (v5 := row.iv) is None else v5 for row in rows],
+        "iv_rank": ["N/A" if (v6 := row.iv_rank) is None else v6 for row in rows],
+        "iv_percentile": ["N/A" if (v7 := row.iv_percentile) is None else v7 for row in rows],
+        "hv": ["N/A" if (v8 := row.hv) is None else v8 for row in rows],
+        "volume": ["N/A" if (v9 := row.volume) is None else v9 for row in rows],
+        "open_interest": ["N/A" if (v10 := row.open_interest) is None else v10 for row in rows],
+        "last_trading_time": ["N/A" if (v11 := row.last_trading_time) is None else v11 for row in rows],
+        "earnings_timestamp": ["N/A" if (v12 := row.earnings_timestamp) is None else v12 for row in rows],
+        "earnings_time": ["N/A" if (v13 := row.earnings_time) is None else v13 for row in rows],
+        "earnings_pub_type": ["N/A" if (v14 := row.earnings_pub_type) is None else EarningsPubType._words.get(v14, "N/A") for row in rows],
+        "chain_info": ["N/A" if (v15 := row.chain_info) is None else records(zero_dte_chain((v15,), answer))[0] for row in rows],
     }

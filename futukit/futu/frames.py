@@ -87,7 +87,9 @@ def texts(values: Sequence[str], count: int) -> Any:
     import numpy
 
     if len(values) == 1:
-        return numpy.full(count, values[0], dtype=object)
+        array = numpy.empty(count, dtype=object)
+        array.fill(values[0])  # the text itself; numpy.full would make a new one for each row
+        return array
     return numpy.array(values, dtype=object)
 
 

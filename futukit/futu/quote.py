@@ -56,7 +56,9 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
     ) -> None:
         self._security_firm = security_firm
         self._header = qot_common.QotHeader(
-            security_firm=as_enum("security_firm", security_firm, SecurityFirm)
+            security_firm=needed(
+                "security_firm", as_enum("security_firm", security_firm, SecurityFirm)
+            )
         )
         super().__init__(host, port, is_encrypt, is_async_connect, ai_type)
 
