@@ -44,9 +44,9 @@ _ANNOTATIONS = {
 }
 _METHOD_KEYS = {
     *("name", "context", "proto_id", "doc", "parameters", "fixed", "window", "returns"),
-    *("failure", "account"),
+    *("failure", "account", "header"),
 }
-_PARAMETER_KEYS = {"name", "default", "to", "as", "doc"}
+_PARAMETER_KEYS = {"name", "default", "to", "as", "doc", "otherwise"}
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,8 @@ class Face:
         """Path in the C2S → expression."""
         values: dict[str, str] = {}
         header = next((i for i in target.fields if i.type_name in _HEADERS), None)
-        if header is not None and _HEADERS[str(header.type_name)] == "quote":
+        quoted = header is not None and _HEADERS[str(header.type_name)] == "quote"
+        if quoted and entry.get("header", True):
             values["header"] = "self._quote_header()"
         if "account" in entry:
             values["header"] = _account(entry)
@@ -191,7 +192,10 @@ class Face:
         for parameter in entry.get("parameters", []):
             if "to" in parameter:
                 name = parameter["name"]
-                values[parameter["to"]] = self.argument(literal(name), name, parameter, where)
+                value = self.argument(literal(name), name, parameter, where)
+                if "otherwise" in parameter:
+                    value = f"{literal(parameter['otherwise'])} if {name} is None else {value}"
+                values[parameter["to"]] = value
         return values
 
     def argument(self, told: str, value: str, entry: Mapping[str, Any], where: str) -> str:
@@ -230,8 +234,11 @@ class Face:
         for each in entry["fields"]:
             if "to" not in each:
                 continue
-            told = f'f"{{name}}.{each["name"]}"'
-            value = self.argument(told, read.format(each["name"]), each, where)
+            if "constant" in each:
+                value = literal(each["constant"])
+            else:
+                told = f'f"{{name}}.{each["name"]}"'
+                value = self.argument(told, read.format(each["name"]), each, where)
             if each.get("required"):
                 self.uses.add("needed")
                 value = f"needed({told}, {value})"
@@ -244,7 +251,9 @@ class Face:
             entry.get("class"),
             docstring(entry["doc"], 4),
             tuple(
-                (each["name"], _default(each.get("default", "@None"))) for each in entry["fields"]
+                (each["name"], _default(each.get("default", "@None")))
+                for each in entry["fields"]
+                if "name" in each
             ),
             any("default" in each for each in entry["fields"]),
             tuple(sorted(maker.modules)),
@@ -276,7 +285,7 @@ class _Builder:
         arguments = []
         for step in self._fields(message, own, below):
             value = own.get(step.attribute) or self._nested(step, below, indent + 4)
-            if step.field.label == "required" and value.startswith("as_"):
+            if needed and step.field.label == "required" and value.startswith("as_"):
                 self.face.uses.add("needed")
                 value = f"needed({literal(step.attribute)}, {value})"
             arguments.append(f"{step.attribute}={value}")

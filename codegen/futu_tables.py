@@ -322,13 +322,15 @@ class Results:
         outer, _, inner = path.partition("/")
         steps = steps_of(project, self.answer, outer, where)
         row = message_of(project, steps[-1]) if steps else self.answer
-        if row is None:
-            raise CodegenError(f"{where}: {path!r} is no message and has no rows")
-        if inner:
-            return self._paired(outer, inner, row, table, where)
         many = bool(steps) and steps[-1].repeated
+        if row is None and (inner or not many):
+            raise CodegenError(f"{where}: {path!r} is no message and has no rows")
+        if inner and row is not None:
+            return self._paired(outer, inner, row, table, where)
         rows = walk("answer", steps, variables, lambda x: x if many else f"({x},)", lambda _: "()")
-        return f"{self.tables.use(table, row, self.answer)}({rows}, answer)"
+        # Of a list of scalars a column can only be ".", which has no path in any message.
+        used = self.tables.use(table, self.answer if row is None else row, self.answer)
+        return f"{used}({rows}, answer)"
 
     def _paired(self, outer: str, inner: str, parent: Message, table: str, where: str) -> str:
         """The same for rows of a list in each row of a list."""

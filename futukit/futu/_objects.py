@@ -8,6 +8,7 @@ from futukit.futu._enums import (
     AlertOrderType,
     DistributionFrequency,
     DividendRankIndicatorType,
+    EarningsBeatIndicatorType,
     EarningsCalendarEstimateType,
     EarningsCalendarIndicatorType,
     EarningsCalendarPubType,
@@ -16,14 +17,19 @@ from futukit.futu._enums import (
     EventIndicatorType,
     EventSortDir,
     EventTickerType,
+    HighDividendSOEIndicatorType,
+    HotListIndicatorType,
     IpoPeriod,
     Issuer,
     OptionMarket,
     OptionRankIndicatorType,
     OptionType,
+    PeriodChangeIndicatorType,
     PredSide,
+    PriceFilter,
     PriceType,
     SellerIndicatorType,
+    SimpleRankIndicatorType,
     SortField,
     StockCategory,
     StrategyLegAction,
@@ -54,6 +60,11 @@ from futukit.futu.arguments import (
 __all__ = (
     "EarningsCalendarFilter",
     "DividendRankFilter",
+    "EarningsBeatRankFilter",
+    "HotListFilter",
+    "PeriodChangeRankFilter",
+    "HighDividendSOERankFilter",
+    "SimpleRankFilter",
     "UnderlyingRankFilter",
     "OptionRankFilter",
     "OptionEventFilter",
@@ -104,12 +115,12 @@ def earnings_calendar_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -154,14 +165,286 @@ def dividend_rank_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
+            ),
+        ),
+    )
+
+
+class EarningsBeatRankFilter:
+    """A condition on the rank of beaten estimates: a range of an indicator."""
+
+    def __init__(
+        self,
+        indicator_type: Any = EarningsBeatIndicatorType.UNKNOWN,
+        interval_min: Any = None,
+        interval_max: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"EarningsBeatRankFilter({told})"
+
+
+def earnings_beat_rank_filter(name: str, value: Any) -> Any:
+    """A EarningsBeatRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_earnings_beat_rank, qot_option_common
+
+    return qot_get_earnings_beat_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, EarningsBeatIndicatorType)),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+class HotListFilter:
+    """A condition on the hot list: a range of an indicator."""
+
+    def __init__(
+        self,
+        indicator_type: Any = HotListIndicatorType.UNKNOWN,
+        interval_min: Any = None,
+        interval_max: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"HotListFilter({told})"
+
+
+def hot_list_filter(name: str, value: Any) -> Any:
+    """A HotListFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_hot_list, qot_option_common
+
+    return qot_get_hot_list.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, HotListIndicatorType)),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+class PeriodChangeRankFilter:
+    """A condition on the rank of price changes: a range of an indicator."""
+
+    def __init__(
+        self,
+        indicator_type: Any = PeriodChangeIndicatorType.UNKNOWN,
+        interval_min: Any = None,
+        interval_max: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"PeriodChangeRankFilter({told})"
+
+
+def period_change_rank_filter(name: str, value: Any) -> Any:
+    """A PeriodChangeRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_period_change_rank, qot_option_common
+
+    return qot_get_period_change_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, PeriodChangeIndicatorType)),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+class HighDividendSOERankFilter:
+    """A condition on the rank of state-owned companies: a range of an indicator."""
+
+    def __init__(
+        self,
+        indicator_type: Any = HighDividendSOEIndicatorType.UNKNOWN,
+        interval_min: Any = None,
+        interval_max: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"HighDividendSOERankFilter({told})"
+
+
+def high_dividend_soe_rank_filter(name: str, value: Any) -> Any:
+    """A HighDividendSOERankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_high_dividend_soe_rank, qot_option_common
+
+    return qot_get_high_dividend_soe_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, HighDividendSOEIndicatorType)),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+def pre_market_filter(name: str, value: Any) -> Any:
+    """A pre_market_filter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_us_pre_market_rank, qot_option_common
+
+    return qot_get_us_pre_market_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, SimpleRankIndicatorType)),
+        price_filter=as_enum(f"{name}.price_filter", value.price_filter, PriceFilter),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+def after_hours_filter(name: str, value: Any) -> Any:
+    """A after_hours_filter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_us_after_hours_rank, qot_option_common
+
+    return qot_get_us_after_hours_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, SimpleRankIndicatorType)),
+        price_filter=as_enum(f"{name}.price_filter", value.price_filter, PriceFilter),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+def overnight_filter(name: str, value: Any) -> Any:
+    """A overnight_filter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_us_overnight_rank, qot_option_common
+
+    return qot_get_us_overnight_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, SimpleRankIndicatorType)),
+        price_filter=as_enum(f"{name}.price_filter", value.price_filter, PriceFilter),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
+            ),
+        ),
+    )
+
+
+class SimpleRankFilter:
+    """A condition on a rank: a range of an indicator, or, for the price, where it stands."""
+
+    def __init__(
+        self,
+        indicator_type: Any = SimpleRankIndicatorType.UNKNOWN,
+        interval_min: Any = None,
+        interval_max: Any = None,
+        price_filter: Any = None,
+    ) -> None:
+        self.indicator_type = indicator_type
+        self.interval_min = interval_min
+        self.interval_max = interval_max
+        self.price_filter = price_filter
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"SimpleRankFilter({told})"
+
+
+def simple_rank_filter(name: str, value: Any) -> Any:
+    """A SimpleRankFilter as its message; ``name`` is for errors."""
+    from futukit.messages import qot_get_top_movers_rank, qot_option_common
+
+    return qot_get_top_movers_rank.Indicator(
+        indicator_type=needed("indicator_type", as_enum(f"{name}.indicator_type", value.indicator_type, SimpleRankIndicatorType)),
+        price_filter=as_enum(f"{name}.price_filter", value.price_filter, PriceFilter),
+        indicator_value=some(
+            qot_option_common.Interval,
+            filter_min=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_min", value.interval_min),
+                includes=None if value.interval_min is None else True,
+            ),
+            filter_max=some(
+                qot_option_common.Boundary,
+                value=as_number(f"{name}.interval_max", value.interval_max),
+                includes=None if value.interval_max is None else True,
             ),
         ),
     )
@@ -209,12 +492,12 @@ def underlying_rank_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -264,12 +547,12 @@ def option_rank_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -322,12 +605,12 @@ def option_event_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -463,12 +746,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.market_cap_range_min", value.market_cap_range_min)),
+                value=as_number(f"{name}.market_cap_range_min", value.market_cap_range_min),
                 includes=None if value.market_cap_range_min is None else as_flag(f"{name}.market_cap_min_inclusive", value.market_cap_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.market_cap_range_max", value.market_cap_range_max)),
+                value=as_number(f"{name}.market_cap_range_max", value.market_cap_range_max),
                 includes=None if value.market_cap_range_max is None else as_flag(f"{name}.market_cap_max_inclusive", value.market_cap_max_inclusive),
             ),
         ),
@@ -476,12 +759,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.expiry_days_range_min", value.expiry_days_range_min)),
+                value=as_number(f"{name}.expiry_days_range_min", value.expiry_days_range_min),
                 includes=None if value.expiry_days_range_min is None else as_flag(f"{name}.expiry_days_min_inclusive", value.expiry_days_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.expiry_days_range_max", value.expiry_days_range_max)),
+                value=as_number(f"{name}.expiry_days_range_max", value.expiry_days_range_max),
                 includes=None if value.expiry_days_range_max is None else as_flag(f"{name}.expiry_days_max_inclusive", value.expiry_days_max_inclusive),
             ),
         ),
@@ -489,12 +772,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.price_range_min", value.price_range_min)),
+                value=as_number(f"{name}.price_range_min", value.price_range_min),
                 includes=None if value.price_range_min is None else as_flag(f"{name}.price_min_inclusive", value.price_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.price_range_max", value.price_range_max)),
+                value=as_number(f"{name}.price_range_max", value.price_range_max),
                 includes=None if value.price_range_max is None else as_flag(f"{name}.price_max_inclusive", value.price_max_inclusive),
             ),
         ),
@@ -502,12 +785,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.size_range_min", value.size_range_min)),
+                value=as_number(f"{name}.size_range_min", value.size_range_min),
                 includes=None if value.size_range_min is None else as_flag(f"{name}.size_min_inclusive", value.size_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.size_range_max", value.size_range_max)),
+                value=as_number(f"{name}.size_range_max", value.size_range_max),
                 includes=None if value.size_range_max is None else as_flag(f"{name}.size_max_inclusive", value.size_max_inclusive),
             ),
         ),
@@ -515,12 +798,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.premium_range_min", value.premium_range_min)),
+                value=as_number(f"{name}.premium_range_min", value.premium_range_min),
                 includes=None if value.premium_range_min is None else as_flag(f"{name}.premium_min_inclusive", value.premium_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.premium_range_max", value.premium_range_max)),
+                value=as_number(f"{name}.premium_range_max", value.premium_range_max),
                 includes=None if value.premium_range_max is None else as_flag(f"{name}.premium_max_inclusive", value.premium_max_inclusive),
             ),
         ),
@@ -528,12 +811,12 @@ def option_event_alert_item(name: str, value: Any) -> Any:
             qot_option_common.Interval,
             filter_min=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.iv_range_min", value.iv_range_min)),
+                value=as_number(f"{name}.iv_range_min", value.iv_range_min),
                 includes=None if value.iv_range_min is None else as_flag(f"{name}.iv_min_inclusive", value.iv_min_inclusive),
             ),
             filter_max=some(
                 qot_option_common.Boundary,
-                value=needed("value", as_number(f"{name}.iv_range_max", value.iv_range_max)),
+                value=as_number(f"{name}.iv_range_max", value.iv_range_max),
                 includes=None if value.iv_range_max is None else as_flag(f"{name}.iv_max_inclusive", value.iv_max_inclusive),
             ),
         ),
@@ -582,12 +865,12 @@ def zero_dte_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -634,12 +917,12 @@ def zero_dte_contract_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -703,12 +986,12 @@ def earnings_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),
@@ -758,12 +1041,12 @@ def seller_filter(name: str, value: Any) -> Any:
                 qot_option_common.Interval,
                 filter_min=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_min", value.interval_min)),
+                    value=as_number(f"{name}.interval_min", value.interval_min),
                     includes=None if value.interval_min is None else as_flag(f"{name}.min_inclusive", value.min_inclusive),
                 ),
                 filter_max=some(
                     qot_option_common.Boundary,
-                    value=needed("value", as_number(f"{name}.interval_max", value.interval_max)),
+                    value=as_number(f"{name}.interval_max", value.interval_max),
                     includes=None if value.interval_max is None else as_flag(f"{name}.max_inclusive", value.max_inclusive),
                 ),
             ),

@@ -14,20 +14,25 @@ from futukit.futu._enums import (
     ArkFundHoldingSortField,
     ArkHoldingType,
     AuType,
+    BeatTerm,
+    BeatType,
     CodeChangeType,
     DelayStatisticsType,
     DividendRankSortField,
     DividendRankType,
     ECKlineSource,
     ECStatus,
+    EarningsBeatSortField,
     EarningsCalendarSortType,
     EarningsSortType,
     EconomicImportance,
     F10Type,
     HeatMapPlateType,
     HeatMapSortField,
+    HighDividendSOESortField,
     HolderDetailType,
     HoldingChangesFilterType,
+    HotListSortField,
     IndexOptionType,
     InstitutionHoldingChangeSortField,
     InstitutionHoldingChangeType,
@@ -48,6 +53,7 @@ from futukit.futu._enums import (
     PlateStockSortField,
     PredSide,
     QotPushStage,
+    RankPeriodType,
     RankSortDir,
     RatingChangeType,
     ResearchRatingDimensionType,
@@ -246,7 +252,6 @@ class QuoteMethods(Caller):
         from futukit.messages import qot_get_macro_indicator_list
 
         c2s = qot_get_macro_indicator_list.C2S(
-            header=self._quote_header(),
             region=needed("region", as_enum("region", region, MacroRegion)),
         )
         answer = self._call(3402, qot_get_macro_indicator_list.Request(c2s=c2s))
@@ -270,7 +275,6 @@ class QuoteMethods(Caller):
         from futukit.messages import qot_get_macro_indicator_history
 
         c2s = qot_get_macro_indicator_history.C2S(
-            header=self._quote_header(),
             indicator_id=needed("indicator_id", as_integer("indicator_id", indicator_id)),
             time=as_filled_text("time", time),
             max_count=as_integer("max_count", max_count),
@@ -287,7 +291,7 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_fed_watch_target_rate
 
-        c2s = qot_get_fed_watch_target_rate.C2S(header=self._quote_header())
+        c2s = qot_get_fed_watch_target_rate.C2S()
         answer = self._call(3404, qot_get_fed_watch_target_rate.Request(c2s=c2s))
         return RET_OK, frame(_tables.fed_target_rate([(each, row) for each in answer.meeting_list for row in each.target_rate_list], answer))
 
@@ -300,7 +304,7 @@ class QuoteMethods(Caller):
         """
         from futukit.messages import qot_get_fed_watch_dot_plot
 
-        c2s = qot_get_fed_watch_dot_plot.C2S(header=self._quote_header())
+        c2s = qot_get_fed_watch_dot_plot.C2S()
         answer = self._call(3405, qot_get_fed_watch_dot_plot.Request(c2s=c2s))
         return RET_OK, frame(_tables.fed_dot([(each, row) for each in answer.year_list for row in each.dot_list], answer))
 
@@ -337,6 +341,40 @@ class QuoteMethods(Caller):
         )
         answer = self._call(3409, qot_get_economic_calendar.Request(c2s=c2s))
         return RET_OK, frame(_tables.economic_event(answer.item_list, answer)), None if (v1 := answer.next_page) is None else v1, False if (v2 := answer.has_more) is None else v2
+
+    @answering()
+    def get_earnings_beat_rank(
+        self,
+        market: str,
+        beat_type: str,
+        count: int | None = None,
+        term: str | None = None,
+        filter_list: Any = None,
+        sort_field: str | None = None,
+    ) -> Outcome:
+        """Companies whose reported earnings, revenue or EBIT beat the estimates most, with the
+        size of the surprise. (proto id 3406)
+
+        Args:
+            market: Which market.
+            beat_type: Which figure beat its estimate.
+            count: How many rows at most (a count).
+            term: Over which reports.
+            filter_list: Conditions, all of which must hold.
+            sort_field: What the rows are sorted by.
+        """
+        from futukit.messages import qot_get_earnings_beat_rank
+
+        c2s = qot_get_earnings_beat_rank.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            beat_type=needed("beat_type", as_enum("beat_type", beat_type, BeatType)),
+            count=as_integer("count", count),
+            term=as_enum("term", term, BeatTerm),
+            filter_list=as_items("filter_list", filter_list, _objects.earnings_beat_rank_filter),
+            sort_field=as_enum("sort_field", sort_field, EarningsBeatSortField),
+        )
+        answer = self._call(3406, qot_get_earnings_beat_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.earnings_beat(answer.data_list, answer)), )
 
     @answering()
     def get_dividend_rank(
@@ -429,6 +467,155 @@ class QuoteMethods(Caller):
         return RET_OK, frame(_tables.earnings_date(answer.item_list, answer))
 
     @answering()
+    def get_us_pre_market_rank(
+        self,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """US stocks ranked by their change before the market opens, with price, volume and
+        turnover of that session. (proto id 3410)
+
+        Args:
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_us_pre_market_rank
+
+        c2s = qot_get_us_pre_market_rank.C2S(
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.pre_market_filter),
+        )
+        answer = self._call(3410, qot_get_us_pre_market_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.pre_market_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_us_after_hours_rank(
+        self,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """US stocks ranked by their change after the market has closed, with price, volume and
+        turnover of that session. (proto id 3411)
+
+        Args:
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_us_after_hours_rank
+
+        c2s = qot_get_us_after_hours_rank.C2S(
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.after_hours_filter),
+        )
+        answer = self._call(3411, qot_get_us_after_hours_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.after_hours_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_us_overnight_rank(
+        self,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """US stocks ranked by their change in the overnight session, with its price, volume and
+        turnover. (proto id 3412)
+
+        Args:
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_us_overnight_rank
+
+        c2s = qot_get_us_overnight_rank.C2S(
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.overnight_filter),
+        )
+        answer = self._call(3412, qot_get_us_overnight_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.overnight_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_top_movers_rank(
+        self,
+        market: str,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """The stocks of one market that rise or fall most today, filtered, page by page. (proto id
+        3413)
+
+        Args:
+            market: Which market.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_top_movers_rank
+
+        c2s = qot_get_top_movers_rank.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.simple_rank_filter),
+        )
+        answer = self._call(3413, qot_get_top_movers_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.top_mover_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_hot_list(
+        self,
+        market: str,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """The stocks of one market that get most attention in trades, searches and news, with each
+        heat score and its change. (proto id 3414)
+
+        Args:
+            market: Which market.
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_hot_list
+
+        c2s = qot_get_hot_list.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            sort_field=as_enum("sort_field", sort_field, HotListSortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.hot_list_filter),
+        )
+        answer = self._call(3414, qot_get_hot_list.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.hot_security(answer.data_list, answer)), )
+
+    @answering()
     def get_short_selling_rank(
         self,
         market: str | None = None,
@@ -461,6 +648,71 @@ class QuoteMethods(Caller):
         )
         answer = self._call(3415, qot_get_short_selling_rank.Request(c2s=c2s))
         return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.short_selling_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_period_change_rank(
+        self,
+        market: str,
+        period_type: str | None = None,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Stocks ranked by change over a chosen period, from five minutes to a year. (proto id
+        3416)
+
+        Args:
+            market: Which market.
+            period_type: Which period the change is over.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_period_change_rank
+
+        c2s = qot_get_period_change_rank.C2S(
+            market=needed("market", as_enum("market", market, Market)),
+            period_type=as_enum("period_type", period_type, RankPeriodType),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.period_change_rank_filter),
+        )
+        answer = self._call(3416, qot_get_period_change_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.period_change_rank(answer.data_list, answer)), )
+
+    @answering()
+    def get_high_dividend_soe_rank(
+        self,
+        sort_field: str | None = None,
+        sort_dir: str | None = None,
+        count: int = 10,
+        offset: int | None = None,
+        filter_list: Any = None,
+    ) -> Outcome:
+        """Chinese state-owned enterprises with high dividends, ranked by yield, valuation, market
+        value or change. (proto id 3417)
+
+        Args:
+            sort_field: What the rows are sorted by.
+            sort_dir: Ascending or descending.
+            count: How many rows at most (a count).
+            offset: Position of the first row, from 0.
+            filter_list: Conditions, all of which must hold.
+        """
+        from futukit.messages import qot_get_high_dividend_soe_rank
+
+        c2s = qot_get_high_dividend_soe_rank.C2S(
+            sort_field=as_enum("sort_field", sort_field, HighDividendSOESortField),
+            sort_dir=as_enum("sort_dir", sort_dir, RankSortDir),
+            count=as_integer("count", count),
+            offset=as_integer("offset", offset),
+            filter_list=as_items("filter_list", filter_list, _objects.high_dividend_soe_rank_filter),
+        )
+        answer = self._call(3417, qot_get_high_dividend_soe_rank.Request(c2s=c2s))
+        return RET_OK, (0 if (v1 := answer.all_count) is None else v1, frame(_tables.high_dividend_soe_rank(answer.data_list, answer)), )
 
     @answering(None, None)
     def get_institution_list(
@@ -1160,6 +1412,31 @@ class QuoteMethods(Caller):
         )
         answer = self._call(3234, qot_get_corporate_actions_dividends.Request(c2s=c2s))
         return RET_OK, next(iter(records(_tables.dividends((answer,), answer))), {})
+
+    @answering()
+    def get_shareholders_institutional(
+        self,
+        code: str,
+        next_key: str | int | None = None,
+        num: int | None = None,
+    ) -> Outcome:
+        """How many institutions hold one company, and how much of it, over reporting periods, page
+        by page. (proto id 3240)
+
+        Args:
+            code: Security, like "HK.00700".
+            next_key: What the call before has returned, for the next page.
+            num: How many rows at most (a count).
+        """
+        from futukit.messages import qot_get_shareholders_institutional
+
+        c2s = qot_get_shareholders_institutional.C2S(
+            security=needed("security", as_security("code", code)),
+            next_key=as_page("next_key", next_key),
+            num=10 if num is None else as_integer("num", num),
+        )
+        answer = self._call(3240, qot_get_shareholders_institutional.Request(c2s=c2s))
+        return RET_OK, frame(_tables.institutional_holding_period(answer.item_list, answer))
 
     @answering()
     def get_shareholders_holding_changes(
@@ -1867,6 +2144,38 @@ class QuoteMethods(Caller):
         )
         answer = self._call(3257, qot_get_option_strategy_analysis.Request(c2s=c2s))
         return RET_OK, frame(_tables.option_strategy_analysis((answer,), answer))
+
+    @answering()
+    def get_option_strategy_spread(
+        self,
+        code: str,
+        option_strategy: str,
+        expire_time: str | None = None,
+        far_expire_time: str | None = None,
+        index_option_type: str = IndexOptionType.NORMAL,
+    ) -> Outcome:
+        """The strike spreads that are available for an option strategy on one underlying and
+        expiry. (proto id 3258)
+
+        Args:
+            code: Security, like "HK.00700".
+            option_strategy: Which strategy.
+            expire_time: Expiry of the near legs, like "2026-05-29".
+            far_expire_time: Expiry of the far legs, for strategies over two expiries.
+            index_option_type: Which kind, for index options.
+        """
+        from futukit.messages import qot_get_option_strategy_spread
+
+        c2s = qot_get_option_strategy_spread.C2S(
+            header=self._quote_header(),
+            owner=needed("owner", as_security("code", code)),
+            option_strategy=needed("option_strategy", as_enum("option_strategy", option_strategy, OptionStrategyType)),
+            expire_time=as_text("expire_time", expire_time),
+            far_expire_time=as_text("far_expire_time", far_expire_time),
+            index_option_type=as_enum("index_option_type", index_option_type, IndexOptionType),
+        )
+        answer = self._call(3258, qot_get_option_strategy_spread.Request(c2s=c2s))
+        return RET_OK, frame(_tables.option_strategy_spread(answer.spread_list, answer))
 
     @answering(None)
     def get_option_market_statistic(

@@ -53,6 +53,7 @@ from futukit.futu._enums import (
     Plate,
     PositionSide,
     PositionType,
+    PostPeriodType,
     PredSide,
     PriceReminderFreq,
     PriceReminderMarketStatus,
@@ -168,6 +169,22 @@ def accounts(rows: Sequence[Any], answer: Any) -> Columns:
         "acc_status": ["N/A" if (v7 := row.acc_status) is None else TrdAccStatus._words.get(v7, "N/A") for row in rows],
         "acc_role": ["N/A" if (v8 := row.acc_role) is None else TrdAccRole._words.get(v8, "N/A") for row in rows],
         "jp_acc_type": [enums(row.jp_acc_type, SubAccType) for row in rows],
+    }
+
+
+def after_hours_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetUSAfterHoursRank.AfterHoursRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "after_hours_price": ["N/A" if (v2 := row.after_hours_price) is None else v2 for row in rows],
+        "after_hours_change_ratio": ["N/A" if (v3 := row.after_hours_change_ratio) is None else v3 for row in rows],
+        "after_hours_change_amount": ["N/A" if (v4 := row.after_hours_change_amount) is None else v4 for row in rows],
+        "after_hours_turnover": ["N/A" if (v5 := row.after_hours_turnover) is None else v5 for row in rows],
+        "after_hours_volume": ["N/A" if (v6 := row.after_hours_volume) is None else v6 for row in rows],
+        "close_price": ["N/A" if (v7 := row.close_price) is None else v7 for row in rows],
+        "change_ratio": ["N/A" if (v8 := row.change_ratio) is None else v8 for row in rows],
+        "change_amount": ["N/A" if (v9 := row.change_amount) is None else v9 for row in rows],
     }
 
 
@@ -532,6 +549,30 @@ def dividends(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_GetCorporateActionsDividends.S2C."""
     return {
         "dividend_list": [records(dividend(row.dividend_list, answer)) for row in rows],
+    }
+
+
+def earnings_beat(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetEarningsBeatRank.EarningsBeatItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "industry": ["N/A" if (v2 := row.industry) is None else v2 for row in rows],
+        "cur_price": ["N/A" if (v3 := row.cur_price) is None else v3 for row in rows],
+        "last_close_price": ["N/A" if (v4 := row.last_close_price) is None else v4 for row in rows],
+        "change_rate": ["N/A" if (v5 := row.change_rate) is None else v5 for row in rows],
+        "market_cap": ["N/A" if (v6 := row.market_cap) is None else v6 for row in rows],
+        "pe_ttm": ["N/A" if (v7 := row.pe_ttm) is None else v7 for row in rows],
+        "dividends_ttm": ["N/A" if (v8 := row.dividends_ttm) is None else v8 for row in rows],
+        "released_date": ["N/A" if (v9 := row.released_date) is None else v9 for row in rows],
+        "beat_ratio": ["N/A" if (v10 := row.beat_ratio) is None else v10 for row in rows],
+        "actual": ["N/A" if (v11 := row.actual) is None else v11 for row in rows],
+        "estimate": ["N/A" if (v12 := row.estimate) is None else v12 for row in rows],
+        "yoy": ["N/A" if (v13 := row.yoy) is None else v13 for row in rows],
+        "yoy_growth": ["N/A" if (v14 := row.yoy_growth) is None else v14 for row in rows],
+        "earning_day_chg": ["N/A" if (v15 := row.earning_day_chg) is None else v15 for row in rows],
+        "term": ["N/A" if (v16 := row.term) is None else v16 for row in rows],
+        "detail_post_period": ["N/A" if (v17 := row.detail_post_period) is None else PostPeriodType._words.get(v17, "N/A") for row in rows],
     }
 
 
@@ -984,6 +1025,30 @@ def heat_map(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def high_dividend_soe_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetHighDividendSOERank.HighDividendSOERankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "industry": ["N/A" if (v2 := row.industry) is None else v2 for row in rows],
+        "cur_price": ["N/A" if (v3 := row.cur_price) is None else v3 for row in rows],
+        "change_ratio": ["N/A" if (v4 := row.change_ratio) is None else v4 for row in rows],
+        "turnover": ["N/A" if (v5 := row.turnover) is None else v5 for row in rows],
+        "volume": ["N/A" if (v6 := row.volume) is None else v6 for row in rows],
+        "market_cap": ["N/A" if (v7 := row.market_cap) is None else v7 for row in rows],
+        "pe_ttm": ["N/A" if (v8 := row.pe_ttm) is None else v8 for row in rows],
+        "pb": ["N/A" if (v9 := row.pb) is None else v9 for row in rows],
+        "dividend_yield_ttm": ["N/A" if (v10 := row.dividend_yield_ttm) is None else v10 for row in rows],
+        "turnover_ratio": ["N/A" if (v11 := row.turnover_ratio) is None else v11 for row in rows],
+        "change_rate_5d": ["N/A" if (v12 := row.change_rate_5d) is None else v12 for row in rows],
+        "change_rate_10d": ["N/A" if (v13 := row.change_rate_10d) is None else v13 for row in rows],
+        "change_rate_20d": ["N/A" if (v14 := row.change_rate_20d) is None else v14 for row in rows],
+        "change_rate_60d": ["N/A" if (v15 := row.change_rate_60d) is None else v15 for row in rows],
+        "change_rate_120d": ["N/A" if (v16 := row.change_rate_120d) is None else v16 for row in rows],
+        "change_rate_250d": ["N/A" if (v17 := row.change_rate_250d) is None else v17 for row in rows],
+    }
+
+
 def history_deals(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Trd_Common.OrderFill."""
     return {
@@ -1106,6 +1171,25 @@ def holding_change(rows: Sequence[Any], answer: Any) -> Columns:
         "change_qty": [row.change_qty for row in rows],
         "change_ratio": [row.change_ratio for row in rows],
         "time": [row.time for row in rows],
+    }
+
+
+def hot_security(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetHotList.HotListItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "trade_heat": ["N/A" if (v2 := row.trade_heat) is None else v2 for row in rows],
+        "trade_heat_change": ["N/A" if (v3 := row.trade_heat_change) is None else v3 for row in rows],
+        "search_heat": ["N/A" if (v4 := row.search_heat) is None else v4 for row in rows],
+        "search_heat_change": ["N/A" if (v5 := row.search_heat_change) is None else v5 for row in rows],
+        "news_heat": ["N/A" if (v6 := row.news_heat) is None else v6 for row in rows],
+        "news_heat_change": ["N/A" if (v7 := row.news_heat_change) is None else v7 for row in rows],
+        "average_heat": ["N/A" if (v8 := row.average_heat) is None else v8 for row in rows],
+        "average_heat_change": ["N/A" if (v9 := row.average_heat_change) is None else v9 for row in rows],
+        "news_type": ["N/A" if (v10 := row.news_info) is None else "N/A" if (v11 := v10.news_type) is None else {1: "Community", 2: "News"}.get(v11, "N/A") for row in rows],
+        "news_title": ["N/A" if (v12 := row.news_info) is None else "N/A" if (v13 := v12.title) is None else v13 for row in rows],
+        "news_url": ["N/A" if (v14 := row.news_info) is None else "N/A" if (v15 := v14.news_url) is None else v15 for row in rows],
     }
 
 
@@ -1320,6 +1404,22 @@ def institution_rating_summary(rows: Sequence[Any], answer: Any) -> Columns:
     return {
         "institution_info": [MISSING if (v1 := row.institution_info) is None else records(rating_institution((v1,), answer))[0] for row in rows],
         "rating_item_list": [(records(analyst_rating(row.rating_item_list, answer)) if row.rating_item_list else MISSING) for row in rows],
+    }
+
+
+def institutional_holding_period(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetShareholdersInstitutional.InstitutionHolderItem."""
+    return {
+        "period_text": lacking([LACKING if (v1 := row.period_text) is None else v1 for row in rows]),
+        "institution_quantity": lacking([LACKING if (v2 := row.institution_quantity) is None else v2 for row in rows]),
+        "institution_quantity_change": lacking([LACKING if (v3 := row.institution_quantity_change) is None else v3 for row in rows]),
+        "holder_quantity": lacking([LACKING if (v4 := row.holder_quantity) is None else v4 for row in rows]),
+        "holder_quantity_change": lacking([LACKING if (v5 := row.holder_quantity_change) is None else v5 for row in rows]),
+        "holder_pct": lacking([LACKING if (v6 := row.holder_pct) is None else v6 for row in rows]),
+        "holder_pct_change": lacking([LACKING if (v7 := row.holder_pct_change) is None else v7 for row in rows]),
+        "next_key": ["-1" if (v8 := answer.next_key) is None else v8] * len(rows) if rows else [],
+        "update_time": [0 if (v9 := answer.update_time) is None else v9] * len(rows) if rows else [],
+        "update_time_str": ["" if (v10 := answer.update_time_str) is None else v10] * len(rows) if rows else [],
     }
 
 
@@ -1752,6 +1852,13 @@ def option_strategy_analysis(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def option_strategy_spread(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetOptionStrategySpread.S2C."""
+    return {
+        "spread": [row for row in rows],
+    }
+
+
 def option_underlying_overview(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_GetOptionUnderlyingOverview.UnderlyingData."""
     return {
@@ -1949,6 +2056,22 @@ def orders(rows: Sequence[Any], answer: Any) -> Columns:
     }
 
 
+def overnight_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetUSOvernightRank.OvernightRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "overnight_price": ["N/A" if (v2 := row.overnight_price) is None else v2 for row in rows],
+        "overnight_change_ratio": ["N/A" if (v3 := row.overnight_change_ratio) is None else v3 for row in rows],
+        "overnight_change_amount": ["N/A" if (v4 := row.overnight_change_amount) is None else v4 for row in rows],
+        "overnight_turnover": ["N/A" if (v5 := row.overnight_turnover) is None else v5 for row in rows],
+        "overnight_volume": ["N/A" if (v6 := row.overnight_volume) is None else v6 for row in rows],
+        "close_price": ["N/A" if (v7 := row.close_price) is None else v7 for row in rows],
+        "change_ratio": ["N/A" if (v8 := row.change_ratio) is None else v8 for row in rows],
+        "change_amount": ["N/A" if (v9 := row.change_amount) is None else v9 for row in rows],
+    }
+
+
 def owner_plate(rows: Sequence[Any], answer: Any) -> Columns:
     """Columns of Qot_Common.PlateInfo."""
     return {
@@ -1957,6 +2080,32 @@ def owner_plate(rows: Sequence[Any], answer: Any) -> Columns:
         "plate_code": [code(row.plate) for row in rows],
         "plate_name": [row.name for row in rows],
         "plate_type": ["N/A" if (v2 := row.plate_type) is None else Plate._words.get(v2, "N/A") for row in rows],
+    }
+
+
+def period_change_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetPeriodChangeRank.PeriodChangeRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "cur_price": ["N/A" if (v2 := row.cur_price) is None else v2 for row in rows],
+        "change_ratio": ["N/A" if (v3 := row.change_ratio) is None else v3 for row in rows],
+        "turnover": ["N/A" if (v4 := row.turnover) is None else v4 for row in rows],
+        "volume": ["N/A" if (v5 := row.volume) is None else v5 for row in rows],
+        "market_cap": ["N/A" if (v6 := row.market_cap) is None else v6 for row in rows],
+        "change_rate_5min": ["N/A" if (v7 := row.change_rate_5min) is None else v7 for row in rows],
+        "change_rate_5d": ["N/A" if (v8 := row.change_rate_5d) is None else v8 for row in rows],
+        "change_rate_10d": ["N/A" if (v9 := row.change_rate_10d) is None else v9 for row in rows],
+        "change_rate_20d": ["N/A" if (v10 := row.change_rate_20d) is None else v10 for row in rows],
+        "change_rate_60d": ["N/A" if (v11 := row.change_rate_60d) is None else v11 for row in rows],
+        "change_rate_120d": ["N/A" if (v12 := row.change_rate_120d) is None else v12 for row in rows],
+        "change_rate_250d": ["N/A" if (v13 := row.change_rate_250d) is None else v13 for row in rows],
+        "change_rate_ytd": ["N/A" if (v14 := row.change_rate_ytd) is None else v14 for row in rows],
+        "pe_ttm": ["N/A" if (v15 := row.pe_ttm) is None else v15 for row in rows],
+        "pb": ["N/A" if (v16 := row.pb) is None else v16 for row in rows],
+        "turnover_ratio": ["N/A" if (v17 := row.turnover_ratio) is None else v17 for row in rows],
+        "volume_ratio": ["N/A" if (v18 := row.volume_ratio) is None else v18 for row in rows],
+        "amplitude": ["N/A" if (v19 := row.amplitude) is None else v19 for row in rows],
     }
 
 
@@ -2104,6 +2253,22 @@ def positions(rows: Sequence[Any], answer: Any) -> Columns:
         "acc_id": ["N/A" if (v21 := row.acc_id) is None else v21 for row in rows],
         "jp_acc_type": ["N/A" if (v22 := row.jp_acc_type) is None else SubAccType._words.get(v22, "N/A") for row in rows],
         "payout_if_win": ["N/A" if (v23 := row.payout_if_win) is None else v23 for row in rows],
+    }
+
+
+def pre_market_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetUSPreMarketRank.PreMarketRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "pre_market_price": ["N/A" if (v2 := row.pre_market_price) is None else v2 for row in rows],
+        "pre_market_change_ratio": ["N/A" if (v3 := row.pre_market_change_ratio) is None else v3 for row in rows],
+        "pre_market_change_amount": ["N/A" if (v4 := row.pre_market_change_amount) is None else v4 for row in rows],
+        "pre_market_turnover": ["N/A" if (v5 := row.pre_market_turnover) is None else v5 for row in rows],
+        "pre_market_volume": ["N/A" if (v6 := row.pre_market_volume) is None else v6 for row in rows],
+        "close_price": ["N/A" if (v7 := row.close_price) is None else v7 for row in rows],
+        "change_ratio": ["N/A" if (v8 := row.change_ratio) is None else v8 for row in rows],
+        "change_amount": ["N/A" if (v9 := row.change_amount) is None else v9 for row in rows],
     }
 
 
@@ -2798,6 +2963,24 @@ def time_share(rows: Sequence[Any], answer: Any) -> Columns:
         "avg_price": ["N/A" if (v4 := row.avg_price) is None else v4 for row in rows],
         "volume": [(0 if (v5 := row.volume) is None else v5) if (v6 := row.hp_volume) is None else v6 for row in rows],
         "turnover": [0.0 if (v7 := row.turnover) is None else v7 for row in rows],
+    }
+
+
+def top_mover_rank(rows: Sequence[Any], answer: Any) -> Columns:
+    """Columns of Qot_GetTopMoversRank.TopMoversRankItem."""
+    return {
+        "security": [code(row.security) for row in rows],
+        "name": ["N/A" if (v1 := row.name) is None else v1 for row in rows],
+        "cur_price": ["N/A" if (v2 := row.cur_price) is None else v2 for row in rows],
+        "change_ratio": ["N/A" if (v3 := row.change_ratio) is None else v3 for row in rows],
+        "change_amount": ["N/A" if (v4 := row.change_amount) is None else v4 for row in rows],
+        "turnover": ["N/A" if (v5 := row.turnover) is None else v5 for row in rows],
+        "volume": ["N/A" if (v6 := row.volume) is None else v6 for row in rows],
+        "turnover_ratio": ["N/A" if (v7 := row.turnover_ratio) is None else v7 for row in rows],
+        "pe_ttm": ["N/A" if (v8 := row.pe_ttm) is None else v8 for row in rows],
+        "amplitude": ["N/A" if (v9 := row.amplitude) is None else v9 for row in rows],
+        "market_cap": ["N/A" if (v10 := row.market_cap) is None else v10 for row in rows],
+        "volume_ratio": ["N/A" if (v11 := row.volume_ratio) is None else v11 for row in rows],
     }
 
 

@@ -115,8 +115,8 @@ def as_texts(name: str, value: Any) -> tuple[str, ...]:
     return tuple(needed(name, as_text(name, text)) for text in listed(value, name))
 
 
-def as_integer(name: str, value: Any) -> int | None:
-    """A whole number, or a text that is one."""
+def as_integer(name: str, value: Any) -> Any:
+    """A whole number, or a text that is one; a field with an enum of our own takes it too."""
     if value is None:
         return None
     try:
@@ -219,10 +219,11 @@ def as_choices(name: str, value: Any, *enums: type[FtEnum]) -> tuple[int, ...]:
 
 
 def _number(name: str, value: Any) -> int:
-    return needed(name, as_integer(name, value))
+    number: int = needed(name, as_integer(name, value))
+    return number
 
 
-def as_nonzero_integer(name: str, value: Any) -> int | None:
+def as_nonzero_integer(name: str, value: Any) -> Any:
     """A whole number of which 0 is as good as none."""
     return as_integer(name, value) or None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from abc import abstractmethod
 from functools import partial
@@ -32,6 +33,8 @@ __all__ = ["OpenContextBase"]
 _RECONNECT_SECONDS: Final = 6.0
 _LOOK_SECONDS: Final = 0.05
 """How often a call that waits for the connection looks whether it is back."""
+_KEEP_SECONDS: Final = 0.2
+"""How often what keeps the process alive looks whether the main thread still is."""
 
 
 class OpenContextBase(BaseMethods):
@@ -71,6 +74,7 @@ class OpenContextBase(BaseMethods):
         self._handlers: dict[int, RspHandlerBase] = {}
         self._receiving = True
         self._closed = threading.Event()
+        self._refusal: FutukitError | None = None
         self._keeper: threading.Thread | None = None
         self._preparing = threading.RLock()
         self._prepared_for = 0
@@ -109,7 +113,8 @@ class OpenContextBase(BaseMethods):
             # A push handler may be who waits, in the very thread that tells of states: it has
             # to look for itself.
             if self._closed.wait(_LOOK_SECONDS):
-                raise ClientClosed("the context is closed")
+                reason = "" if self._refusal is None else f": {self._refusal}"
+                raise ClientClosed(f"the context is closed{reason}") from self._refusal
             waited += _LOOK_SECONDS
 
     def _prepare(self, client: sync.Client) -> None:
@@ -144,8 +149,9 @@ class OpenContextBase(BaseMethods):
     def _connect_later(self) -> None:
         try:
             self._connect()
-        except FutukitError:
+        except FutukitError as error:
             logger.exception("there will be no connection")
+            self._refusal = error
             self.close()
 
     def _adopt(self, client: sync.Client) -> None:
@@ -170,10 +176,11 @@ class OpenContextBase(BaseMethods):
     def set_handler(self, handler: RspHandlerBase) -> int:
         """Have a handler called with its kind of pushes, in place of the one before.
 
-        Returns RET_OK, or RET_ERROR for an object that derives from none of the bases.
+        Returns RET_OK, or RET_ERROR for an object that derives from none of the bases and for a
+        context that is closed.
         """
         proto_id = handler_kind(handler)
-        if proto_id is None:
+        if proto_id is None or self._closed.is_set():
             return RET_ERROR
         with self._preparing:
             known = proto_id in self._handlers
@@ -182,9 +189,17 @@ class OpenContextBase(BaseMethods):
                 self._listen(self._client, proto_id)
             if self._keeper is None and not SysConfig.get_all_thread_daemon():
                 # Not a daemon: the process lives until it has waited for the end.
-                self._keeper = threading.Thread(target=self._closed.wait, name="futukit-keeper")
+                self._keeper = threading.Thread(target=self._keep, name="futukit-keeper")
                 self._keeper.start()
         return RET_OK
+
+    def _keep(self) -> None:
+        """Last until the context is closed, or Ctrl-C has ended the main thread."""
+        main = threading.main_thread()
+        while not self._closed.wait(_KEEP_SECONDS):
+            last = getattr(sys, "last_type", None)
+            if not main.is_alive() and last is not None and issubclass(last, KeyboardInterrupt):
+                return
 
     def _listen(self, client: sync.Client, proto_id: int) -> None:
         if proto_id in registry.PUSH_IDS:

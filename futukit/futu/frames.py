@@ -200,7 +200,7 @@ def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
             return _construct(columns)
         # A view: the index is kept, and its name is for each frame's owner to change.
         names = layout.names.view()
-        index = pandas.RangeIndex(len(data[0]))
+        index = pandas.RangeIndex(_length(columns))
         return create_dataframe_from_blocks(blocks, index=index, columns=names)
 
     return assemble
