@@ -179,7 +179,9 @@ class _Maker:
             chosen = self._source.get("absent", "N/A")
             if position < len(steps) - 1:
                 chosen = self._source.get("within", {}).get(prefix, chosen)
-            if absent is not None:
+            if isinstance(absent, list):  # of a message on the way, and of the field itself
+                chosen = absent[position == len(steps) - 1]
+            elif absent is not None:
                 chosen = absent
             if chosen != "unset":
                 return _policy(chosen)

@@ -26,6 +26,7 @@ class Options:
 
     client_id: names this program to OpenD (InitConnect.clientID).
     client_version: InitConnect.clientVer, major * 100 + minor.
+    ai_type: InitConnect.aiType; left out if None.
     receive_notify: whether OpenD sends Notify pushes (1003) on this connection.
     request_timeout: how long a call waits for its answer when it does not say otherwise.
     connect_timeout: for one try: name, connection, TLS and greeting together.
@@ -52,6 +53,7 @@ class Options:
 
     client_id: str = "futukit"
     client_version: int = 1
+    ai_type: int | None = None
     receive_notify: bool = True
     request_timeout: float = 12.0
     connect_timeout: float = 10.0
@@ -110,7 +112,7 @@ def _count(name: str, value: object) -> int:
     return value
 
 
-def _version(name: str, value: object) -> int:
+def _whole(name: str, value: object) -> int:
     return 0 if value in (0, "0") and value is not False else _count(name, value)
 
 
@@ -165,7 +167,8 @@ _BY_TYPE: dict[str, _Reader] = {
     "float | None": _seconds,
 }
 _OWN: dict[str, _Reader] = {
-    "client_version": _version,
+    "client_version": _whole,
+    "ai_type": _whole,
     "body": _choice(*BODIES),
     "push_format": _choice(*BODIES),
     "encryption": _choice(*ENCRYPTIONS, "required"),

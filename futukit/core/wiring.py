@@ -64,5 +64,6 @@ class Wiring:
             packet_enc_algo=secrecy.asked,
             push_proto_fmt=_FORMATS[options.push_format or options.body],
             programming_language="Python",
+            ai_type=options.ai_type,
         )
         return ConnectGreeting(hello, secrecy)

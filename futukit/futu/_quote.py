@@ -2746,7 +2746,7 @@ class QuoteMethods(Caller):
         c2s = verification.C2S(
             type=needed("type", as_enum("verification_type", verification_type, VerificationType)),
             op=needed("op", as_enum("verification_op", verification_op, VerificationOp)),
-            code=as_text("code", code),
+            code=as_filled_text("code", code),
         )
         self._call(1006, verification.Request(c2s=c2s))
         return RET_OK, None

@@ -2411,7 +2411,7 @@ def quote(rows: Sequence[Any], answer: Any) -> Columns:
         "dark_status": ["N/A" if (v3 := row.dark_status) is None else DarkStatus._words.get(v3, "N/A") for row in rows],
         "sec_status": ["N/A" if (v4 := row.sec_status) is None else SecurityStatus._words.get(v4, "N/A") for row in rows],
         "strike_price": ["N/A" if (v5 := row.option_ex_data) is None else v5.strike_price for row in rows],
-        "contract_size": [0.0 if (v6 := row.option_ex_data) is None else 0.0 if (v7 := v6.contract_size_float) is None else v7 for row in rows],
+        "contract_size": ["N/A" if (v6 := row.option_ex_data) is None else 0.0 if (v7 := v6.contract_size_float) is None else v7 for row in rows],
         "open_interest": ["N/A" if (v8 := row.option_ex_data) is None else v8.open_interest for row in rows],
         "implied_volatility": ["N/A" if (v9 := row.option_ex_data) is None else v9.implied_volatility for row in rows],
         "premium": ["N/A" if (v10 := row.option_ex_data) is None else v10.premium for row in rows],

@@ -30,7 +30,7 @@ from futukit.messages import registry
 
 __all__ = ["OpenContextBase"]
 
-_RECONNECT_SECONDS: Final = 6.0
+_RECONNECT_SECONDS: Final = 6
 _LOOK_SECONDS: Final = 0.05
 """How often a call that waits for the connection looks whether it is back."""
 _KEEP_SECONDS: Final = 0.2
@@ -50,7 +50,7 @@ class OpenContextBase(BaseMethods):
         is_encrypt: True encrypts (AES_CBC, needs ``SysConfig.set_init_rsa_file``), False does not,
             None does as ``SysConfig.enable_proto_encrypt`` says.
         is_async_connect: Whether to return before there is a connection.
-        ai_type: Taken for the sake of programs that give it; OpenD is told 0.
+        ai_type: What InitConnect says of the program: 0 for an ordinary one.
 
     Raises:
         UsageError: Encryption without a key, a key that is none, a port that cannot be.
@@ -66,10 +66,9 @@ class OpenContextBase(BaseMethods):
         is_async_connect: bool = False,
         ai_type: int = 0,
     ) -> None:
-        del ai_type
         self._is_encrypt = is_encrypt
         self._url = _url(host, port)
-        self._options = _options(self.is_encrypt())
+        self._options = _options(self.is_encrypt()) | {"ai_type": ai_type}
         self._client: sync.Client | None = None
         self._handlers: dict[int, RspHandlerBase] = {}
         self._receiving = True
@@ -79,7 +78,7 @@ class OpenContextBase(BaseMethods):
         self._preparing = threading.RLock()
         self._prepared_for = 0
         self._connect_timeout: float | None = None
-        self._reconnect_interval = _RECONNECT_SECONDS
+        self._reconnect_interval: float = _RECONNECT_SECONDS
         if is_async_connect:
             connecting = threading.Thread(target=self._connect_later, name="futukit-connect")
             connecting.daemon = True

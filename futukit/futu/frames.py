@@ -187,6 +187,8 @@ def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
 
     def assemble(columns: Columns) -> pandas.DataFrame:
         data: list[Any] = list(columns.values())
+        if not _length(columns):
+            return _construct(columns)
         layout = layout_of(tuple(columns), kinds_of(data))
         if layout is None:  # mixed or empty: what pandas infers then is its own affair
             return _construct(columns)

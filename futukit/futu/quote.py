@@ -127,7 +127,16 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
             )
             self._call(3001, qot_sub.Request(c2s=c2s))
         else:
-            self._subscribe(code_list, subtype_list, subscribe=False, is_reg_or_un_reg_push=False)
+            self._subscribe(
+                code_list,
+                subtype_list,
+                subscribe=False,
+                is_first_push=False,
+                is_reg_or_un_reg_push=False,
+                is_sub_order_book_detail=False,
+                extended_time=False,
+                session=SessionNumber.NONE,
+            )
         return RET_OK, None
 
     def unsubscribe_all(self) -> Outcome:

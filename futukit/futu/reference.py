@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from msgspec.structs import replace
-
 from futukit.errors import UsageError
 from futukit.futu import _objects, _tables
 from futukit.futu._enums import (
@@ -240,7 +238,7 @@ class ReferenceMethods(Caller):
         # -1 has always been another way to say that a volume has no bound.
         wanted.vol_min = None if wanted.vol_min == -1 else wanted.vol_min
         wanted.vol_max = None if wanted.vol_max == -1 else wanted.vol_max
-        request = replace(_objects.WarrantRequest("req", wanted), header=self._quote_header())
+        request = _objects.WarrantRequest("req", wanted)
         answer = self._call(3210, schema.Request(c2s=request))
         table = frame(_tables.warrant(answer.warrant_data_list, answer))
         return RET_OK, (table, answer.last_page, answer.all_count)
