@@ -212,6 +212,30 @@ def test_raw_bytes_go_both_ways_unread(opend: FakeOpenD, connect: Connect) -> No
     assert client.call_bytes(NO_SCHEMA, b"") == b""
 
 
+def test_the_whole_response_of_a_success_and_the_error_of_a_refusal(
+    opend: FakeOpenD, connect: Connect
+) -> None:
+    def answer(connection: Connection, envelope: Envelope) -> None:
+        s2c = get_user_info.S2C(nick_name="me")
+        noted = get_user_info.Response(ret_type=RetType.SUCCEED, ret_msg="noted", s2c=s2c)
+        connection.reply(envelope, noted)
+
+    opend.answers[USER_INFO] = answer
+    client = connect(opend.url)
+    response = client.call_response(USER_INFO, get_user_info.C2S())
+    assert (response.ret_msg, response.s2c.nick_name) == ("noted", "me")
+    opend.answers[USER_INFO] = refuse("no")
+    with pytest.raises(ServerFailed, match="no"):
+        client.call_response(USER_INFO, get_user_info.C2S())
+
+
+def test_the_body_of_an_answer_as_it_came(opend: FakeOpenD, connect: Connect) -> None:
+    opend.answers[USER_INFO] = refuse("no")
+    body, serial, body_format = connect(opend.url).call_body(USER_INFO, get_user_info.C2S())
+    assert codec.decode(get_user_info.Response, body).ret_msg == "no"
+    assert (serial > 0, body_format) == (True, 0)
+
+
 @pytest.mark.parametrize("body", ["text", 5, None])
 def test_a_raw_body_is_bytes_and_nothing_else(
     opend: FakeOpenD, connect: Connect, body: Any
