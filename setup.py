@@ -22,6 +22,7 @@ DATA = {
     "futukit": ["py.typed"],
     "futukit._native": ["*.pyi"],
     "futukit.sim.market": ["*.toml"],
+    "futukit.sim.trading": ["*.toml"],
     "futukit.codegen": ["naming.toml", "templates/*.j2"],
     "futukit.protos": ["*.proto", "*.toml", "futu/*.toml"],
 }

@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a client with the RSA key may get",
     )
     add("--ws-key", metavar="KEY", help="key that a WebSocket login must carry")
+    add(
+        "--trade-password",
+        default=default.trade_password,
+        metavar="PASSWORD",
+        help="what unlocks trading on the real accounts [123456]",
+    )
     add("--tls-cert", metavar="FILE", help="certificate for TLS on --ws and --tcps, PEM")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
     add(

@@ -33,6 +33,7 @@ from futukit.sim.schema import fields_of
 from futukit.sim.settings import Settings
 from futukit.sim.subscriptions import SubscriptionBook
 from futukit.sim.timetable import Timetable
+from futukit.sim.trading import TradingDesk
 from futukit.sim.universe import MarketUniverse
 from futukit.types import market_of
 
@@ -77,6 +78,7 @@ class OpenD:
         self.handlers = HandlerTable()
         self.faults = FaultPlan()
         self.timetable = Timetable()
+        self.trading = TradingDesk(self.market, seed, self.settings.trade_password, self.timetable)
         self.peers: dict[int, Peer] = {}
         self.requests: Counter[int] = Counter()
         self.pushes: Counter[int] = Counter()
@@ -122,6 +124,7 @@ class OpenD:
         self._connection_ids.discard(connection_id)
         if self.peers.pop(connection_id, None) is not None:
             self.book.close(connection_id, self.now)
+            self.trading.access.forget(connection_id)
 
     # Requests.
 
@@ -214,9 +217,16 @@ class OpenD:
 
     def happened(self, events: Iterable[Event]) -> None:
         """The market moved: publish what it did and do what has become due."""
+        events = tuple(events)
         self.publisher.publish(events)
+        self.trading.happened(events)
         self.timetable.run(self.now)
         self.book.expire(self.now)
+        self.publisher.publish_orders(self.trading.take_news())
+
+    def traded(self) -> None:
+        """A request has changed orders: publish that, and what it did to the order books."""
+        self.happened(self.market.advance(0.0))
 
     def _chain_of(self, key: str) -> str | None:
         return self.publisher.chain_of(key)

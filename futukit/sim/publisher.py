@@ -25,6 +25,7 @@ from futukit.sim.topics import KINDS, KL_TYPES, covers
 
 if TYPE_CHECKING:
     from futukit.sim.app import OpenD
+    from futukit.sim.trading.desk import News
 
 __all__ = ["BOOK_LEVELS", "FIRST_PUSH_TICKERS", "Publisher"]
 
@@ -66,6 +67,13 @@ class Publisher:
         for event in events:
             if isinstance(event, Change):
                 self._publish_change(event)
+
+    def publish_orders(self, news: Iterable[News]) -> None:
+        """Push orders and fills to the connections that asked for their account's."""
+        for acc_id, proto_id, message in news:
+            followers = self._opend.trading.access.followers(acc_id)
+            if followers:
+                self._opend.push(followers, Push(proto_id, message))
 
     def first_push(
         self, connection_id: int, topic: Topic, rehab_type: int, subscription: Subscription

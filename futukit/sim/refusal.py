@@ -7,11 +7,24 @@ from typing import Final
 __all__ = [
     "BAD_BODY",
     "BAD_PARAMETER",
+    "BAD_PRICE",
+    "BAD_QUANTITY",
+    "LOCKED",
+    "MARKET_CLOSED",
+    "NOT_SIMULATED",
     "NOT_SUBSCRIBED",
+    "NO_FUNDS",
+    "NO_POSITION",
     "NO_QUOTA",
+    "ORDER_DONE",
+    "REPLAYED",
     "TOO_EARLY",
+    "UNKNOWN_ACCOUNT",
+    "UNKNOWN_ORDER",
     "UNKNOWN_PROTO_ID",
     "UNKNOWN_SECURITY",
+    "WRONG_ACCOUNT",
+    "WRONG_PASSWORD",
     "RefusalError",
 ]
 
@@ -24,6 +37,19 @@ UNKNOWN_SECURITY: Final = 4
 NOT_SUBSCRIBED: Final = 5
 NO_QUOTA: Final = 6
 TOO_EARLY: Final = 7
+UNKNOWN_ACCOUNT: Final = 8
+WRONG_ACCOUNT: Final = 9
+LOCKED: Final = 10
+WRONG_PASSWORD: Final = 11
+NO_FUNDS: Final = 12
+NO_POSITION: Final = 13
+BAD_QUANTITY: Final = 14
+BAD_PRICE: Final = 15
+MARKET_CLOSED: Final = 16
+NOT_SIMULATED: Final = 17
+UNKNOWN_ORDER: Final = 18
+ORDER_DONE: Final = 19
+REPLAYED: Final = 20
 
 
 class RefusalError(Exception):

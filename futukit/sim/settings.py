@@ -45,6 +45,7 @@ class Settings:
     encryption: what such a client gets: "any" algorithm that it asks for, "ftaes_ecb" whatever
         it asks for, or "none".
     ws_key: the key that a login of the JavaScript SDK's WebSocket dialect must carry.
+    trade_password: what unlocks trading on the real accounts.
     tls_cert, tls_key: PEM files for TLS on the WebSocket port and on the port of tcps://.
     insecure_fixed_keys: connection ids and keys come from the seed instead of the operating
         system, so that whole byte streams repeat. For golden files only.
@@ -64,6 +65,7 @@ class Settings:
     rsa_key: str | None = field(default=None, repr=False)
     encryption: str = "any"
     ws_key: str | None = field(default=None, repr=False)
+    trade_password: str = field(default="123456", repr=False)
     tls_cert: str | None = None
     tls_key: str | None = None
     insecure_fixed_keys: bool = False
@@ -82,6 +84,8 @@ class Settings:
                 raise UsageError(
                     f"{name} is one of {', '.join(known)}, not {getattr(self, name)!r}"
                 )
+        if not isinstance(self.trade_password, str) or not self.trade_password:
+            raise UsageError("trade_password is a text that is not empty")
         if (self.tls_cert is None) is not (self.tls_key is None):
             raise UsageError("tls_cert and tls_key go together")
 

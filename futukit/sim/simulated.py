@@ -33,6 +33,7 @@ from futukit.sim.faults import FaultKind
 from futukit.sim.host import Host, Ports
 from futukit.sim.settings import Settings
 from futukit.sim.spawned import SpawnedOpenD
+from futukit.sim.trading import TradingDesk
 
 __all__ = ["AsyncSimulatedOpenD", "SimulatedOpenD"]
 
@@ -62,6 +63,11 @@ class AsyncSimulatedOpenD:
     def opend(self) -> OpenD:
         """The simulator itself, for handlers of one's own and for looking inside."""
         return self._host.opend
+
+    @property
+    def trading(self) -> TradingDesk:
+        """The accounts and their orders, for looking inside."""
+        return self._host.opend.trading
 
     async def perform(self, command: Command) -> Result:
         """Have one command obeyed. Raises UsageError for what cannot be."""
@@ -174,6 +180,11 @@ class SimulatedOpenD(Control):
     def opend(self) -> OpenD:
         """The simulator itself, for handlers of one's own. It lives in another thread."""
         return self._up.host.opend
+
+    @property
+    def trading(self) -> TradingDesk:
+        """The accounts and their orders, for looking inside. They live in another thread."""
+        return self.opend.trading
 
     @staticmethod
     def spawn(**options: Any) -> SpawnedOpenD:

@@ -22,7 +22,11 @@ NOT_SOURCE = shutil.ignore_patterns(
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 BUILD_SDIST = (sys.executable, "-m", "build", "--sdist", "--no-isolation")
 BUILD_WHEEL = (*PIP, "wheel", "--no-build-isolation", "--no-deps", "--no-index")
-PROTOS = sorted(path.name for path in (ROOT / "protos").iterdir())
+PROTOS = sorted(
+    path.relative_to(ROOT / "protos").as_posix()
+    for path in (ROOT / "protos").rglob("*")
+    if path.is_file()
+)
 
 ROUND_TRIP = """
 import asyncio

@@ -13,6 +13,18 @@ from futukit.sim.handlers import (
     reference,
     subscribing,
     system,
+    trading,
+    trading_queries,
 )
 
-__all__ = ["derivatives", "history", "personal", "quotes", "reference", "subscribing", "system"]
+__all__ = [
+    "derivatives",
+    "history",
+    "personal",
+    "quotes",
+    "reference",
+    "subscribing",
+    "system",
+    "trading",
+    "trading_queries",
+]

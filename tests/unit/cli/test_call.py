@@ -95,7 +95,7 @@ def test_every_request_with_a_schema_can_be_called(
             assert isinstance(json.loads(streams.out), dict)
         else:
             assert (status, streams.out, streams.err.count("\n")) == (1, "", 1), row.name
-    assert printed > 120  # the others want more than a least request names
+    assert printed > 110  # the others want an account, an order or more than a least request names
 
 
 def _least(cls: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def test_the_tiers_have_their_option_quota(quota: int, options: int) -> None:
         {"quota": 0},
         {"max_connections": 0},
         {"keep_alive_interval": 0},
+        {"trade_password": ""},
     ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:

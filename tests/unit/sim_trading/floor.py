@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from futukit.messages import trd_common
@@ -10,16 +11,19 @@ from futukit.sim.market import Market
 from futukit.sim.timetable import Timetable
 from futukit.sim.trading import Account, Order, Terms, TradingDesk
 
+THIN = 0.005
+"""An intensity at which days pass quickly."""
+
 PASSWORD = "123456"
 TENCENT = "HK.00700"
 BUY, SELL = TrdSide.BUY, TrdSide.SELL
 
 
 class Floor:
-    """A market, a desk and the clock that moves both as OpenD does."""
+    """A market, a desk and the clock that moves both as OpenD does; thin for long stretches."""
 
-    def __init__(self, seed: int = 1, start: float | None = None) -> None:
-        self.market = Market(seed, start)
+    def __init__(self, seed: int = 1, intensity: float = 1.0) -> None:
+        self.market = Market(seed, intensity=intensity)
         self.timetable = Timetable()
         self.desk = TradingDesk(self.market, seed, PASSWORD, self.timetable)
 
@@ -38,6 +42,13 @@ class Floor:
             if end - self.market.now < 1e-6:
                 return
 
+    def advance_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+        """Let time pass until it is so; fails after an hour."""
+        end = self.market.now + 3600
+        while not condition():
+            assert self.market.now < end, "it did not come to be"
+            self.advance(seconds)
+
     def state(self, market: str, state: Any) -> None:
         """Force a market's state."""
         self.market.set_market_state(market, state)
@@ -47,11 +58,9 @@ class Floor:
         """Place an order; a limit order unless ``order_type`` says otherwise."""
         return self.desk.place(account, self.terms(account, key, side, qty, **terms))
 
-    def terms(
-        self, account: Account, key: str, side: TrdSide, qty: float, **terms: Any
-    ) -> Terms:
+    def terms(self, account: Account, key: str, side: TrdSide, qty: float, **terms: Any) -> Terms:
         inst = self.market.instrument(key)
-        chosen = {
+        chosen: dict[str, Any] = {
             "trd_market": account.market_of(inst) or TrdMarket.HK,
             "order_type": OrderType.NORMAL,
             **terms,

@@ -20,7 +20,7 @@ from futukit.messages.trd_common import (
 from futukit.sim import refusal
 from futukit.sim.refusal import RefusalError
 from futukit.sim.trading import Account, Terms
-from tests.unit.sim_trading.floor import BUY, SELL, TENCENT, Floor
+from tests.unit.sim_trading.floor import BUY, SELL, TENCENT, THIN, Floor
 
 PAPER = "paper hong kong"
 
@@ -32,7 +32,7 @@ def floor() -> Floor:
 
 def terms(**changed: Any) -> Terms:
     """A purchase of one lot of Tencent that is fine but for what is changed."""
-    fine = {
+    fine: dict[str, Any] = {
         "trd_market": TrdMarket.HK,
         "side": BUY,
         "order_type": OrderType.NORMAL,
@@ -132,11 +132,11 @@ def test_decimals_of_quantity_and_price_are_cut_off(floor: Floor) -> None:
 
 
 def test_china_has_daily_limits_and_no_sale_on_the_day_of_purchase() -> None:
-    floor = Floor()
+    floor = Floor(intensity=THIN)
     account = floor.account("paper china")
-    close = floor.desk.exchange.last_close(floor.market.instrument("SZ.000001"))
+    close = floor.desk.exchange.last_close(floor.market.instrument("SZ.000001")) / 1000
     with pytest.raises(RefusalError, match="out of bounds"):
-        floor.place(account, "SZ.000001", BUY, 100, price=close * 1.11 // 10 / 100)
+        floor.place(account, "SZ.000001", BUY, 100, price=round(close * 1.11, 2))
     bought = floor.place(account, "SZ.000858", BUY, 100, order_type=OrderType.MARKET)
     assert bought.status == OrderStatus.FILLED_ALL
     with pytest.raises(RefusalError, match="no position: 0 of"):
@@ -154,9 +154,7 @@ def test_a_closed_market_takes_nothing_but_what_is_good_for_longer() -> None:
         with pytest.raises(RefusalError, match="is closed") as refused:
             floor.place(account, TENCENT, BUY, 100, price=500.0, order_type=order_type)
         assert refused.value.err_code == refusal.MARKET_CLOSED
-    kept = floor.place(
-        account, TENCENT, BUY, 100, price=500.0, time_in_force=TimeInForce.GTC
-    )
+    kept = floor.place(account, TENCENT, BUY, 100, price=500.0, time_in_force=TimeInForce.GTC)
     assert kept.status == OrderStatus.WAITING_SUBMIT
     floor.state("HK", QotMarketState.REST)
     waits = floor.place(account, TENCENT, BUY, 100, price=500.0)
@@ -166,7 +164,7 @@ def test_a_closed_market_takes_nothing_but_what_is_good_for_longer() -> None:
 
 
 def test_an_expired_contract_is_over() -> None:
-    floor = Floor()
+    floor = Floor(intensity=THIN / 50)
     floor.advance(35 * 24 * 3600)
     account = floor.account("paper hong kong futures")
     with pytest.raises(RefusalError, match="expired on 2026-03-30"):

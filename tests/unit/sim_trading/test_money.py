@@ -99,7 +99,9 @@ def test_a_futures_position_turns_over_through_nothing() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(-500, 500).filter(bool), st.integers(1, 10**6)), min_size=1, max_size=30
+        st.tuples(st.integers(-500, 500).filter(bool), st.integers(1, 10**6)),
+        min_size=1,
+        max_size=30,
     )
 )
 def test_cash_and_value_of_a_holding_add_up(trades: list[tuple[int, int]]) -> None:
