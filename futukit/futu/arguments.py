@@ -62,7 +62,10 @@ def needed(name: str, value: T | None) -> T:
 def some(message: Callable[..., T], **fields: Any) -> T | None:
     """A sub-message of the fields that have values, None if none has."""
     told = {name: value for name, value in fields.items() if value is not None and value != ()}
-    return message(**told) if told else None
+    try:
+        return message(**told) if told else None
+    except TypeError as error:  # a field that the others need
+        raise UsageError(f"{', '.join(told)}: {error}") from None
 
 
 def as_raw(name: str, value: Any) -> Any:

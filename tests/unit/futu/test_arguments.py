@@ -174,35 +174,37 @@ def test_none_leaves_a_field_out(convert: Callable[[str, Any], Any]) -> None:
     assert convert("given", None) is None
 
 
-REFUSED: list[tuple[Callable[[str, Any], Any], Any]] = [
-    *((as_security, value) for value in ("", "HK", "HK.", ".x", "XX.1", "1.00700", 5, True)),
-    *((as_security, value) for value in (["HK.00700"], b"HK.00700", object())),
-    *((as_securities, value) for value in ("", "HK.00700,", [["HK.00700"]], [None], 5, [{}])),
-    *((as_text, value) for value in (5, b"a", ["a"])),
-    *((as_texts, value) for value in (5, [5], [["a"]], [None])),
-    (as_filled_text, 0),
-    *((as_integer, value) for value in ("", "x", "1e3", 2.7, float("nan"), float("inf"), [], b"")),
-    *((as_count, value) for value in (-1, None, True, 1.0, "7")),
-    *((as_integers, value) for value in (["x"], [[1]], [None], 2.5)),
-    *((as_nonzero_integer, value) for value in ("x", 0.5)),
-    *((as_number, value) for value in ("x", "", [], None.__class__, 10**400)),
-    (as_fraction, "x"),
-    *((as_flags, value) for value in (["x"], [[1]])),
-    *((as_bytes, value) for value in ("key", 5, bytearray(b"key"))),
-    *((as_kl_type, value) for value in ("", "K_2M", 2, ["K_DAY"], True)),
-    *((as_sub_types, value) for value in ("", "TICK", [1], [["TICKER"]], [None], 4)),
-    *((as_kl_type_or_number, value) for value in ("K_2M", True, 2.0)),
-    *((as_kl_types_or_numbers, value) for value in ("K_2M", [None], [[1]])),
-    *((as_object, value) for value in (5, "x", [])),
-    *((as_objects, value) for value in ([5], "x", [None], [TENCENT, None])),
-    *((as_identifiers, value) for value in ("1,2", 5)),
-    *((as_time, value) for value in ("x", "2024-02-30", "2024-03-08 09:30", 20240308, b"")),
-    (as_time, datetime(2024, 3, 8)),
-    (needed, None),
-]
+REFUSED: dict[Callable[[str, Any], Any], list[Any]] = {
+    as_security: [
+        *("", "HK", "HK.", ".x", "XX.1", "1.00700", 5, True, ["HK.00700"], b"HK.00700", object()),
+    ],
+    as_securities: ["", "HK.00700,", [["HK.00700"]], [None], 5, [{}]],
+    as_text: [5, b"a", ["a"]],
+    as_texts: [5, [5], [["a"]], [None]],
+    as_filled_text: [0],
+    as_integer: ["", "x", "1e3", 2.7, float("nan"), float("inf"), [], b""],
+    as_count: [-1, None, True, 1.0, "7"],
+    as_integers: [["x"], [[1]], [None], 2.5],
+    as_nonzero_integer: ["x", 0.5],
+    as_number: ["x", "", [], int, 10**400],
+    as_fraction: ["x"],
+    as_flags: [["x"], [[1]]],
+    as_bytes: ["key", 5, bytearray(b"key")],
+    as_kl_type: ["", "K_2M", 2, ["K_DAY"], True],
+    as_sub_types: ["", "TICK", [1], [["TICKER"]], [None], 4],
+    as_kl_type_or_number: ["K_2M", True, 2.0],
+    as_kl_types_or_numbers: ["K_2M", [None], [[1]]],
+    as_object: [5, "x", []],
+    as_objects: [[5], "x", [None], [TENCENT, None]],
+    as_identifiers: ["1,2", 5],
+    as_time: ["x", "2024-02-30", "2024-03-08 09:30", 20240308, b"", datetime(2024, 3, 8)],
+    needed: [None],
+}
 
 
-@pytest.mark.parametrize(("convert", "value"), REFUSED)
+@pytest.mark.parametrize(
+    ("convert", "value"), [(convert, value) for convert in REFUSED for value in REFUSED[convert]]
+)
 def test_a_refusal_names_the_parameter(convert: Callable[[str, Any], Any], value: Any) -> None:
     with pytest.raises(UsageError) as refused:
         convert("given", value)
@@ -218,13 +220,18 @@ def test_an_element_is_named_by_its_place() -> None:
 
 
 def test_a_refused_word_comes_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match="K_1M,K_3M,.* not 'K_2M'"):
+    with pytest.raises(UsageError, match=r"K_1M,K_3M,.* not 'K_2M'"):
         as_kl_type("ktype", "K_2M")
 
 
 def test_a_message_of_nothing_is_left_out() -> None:
     assert some(dict, a=None, b=()) is None
     assert some(dict, a=0, b=None, c=False) == {"a": 0, "c": False}
+
+
+def test_a_message_without_what_it_needs_is_refused() -> None:
+    with pytest.raises(UsageError, match="code: Missing required argument 'market'"):
+        some(Security, market=None, code="00700")
 
 
 def test_a_time_gets_the_clock_that_is_asked_for() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from futukit.errors import ConnectError, UsageError
 from futukit.futu import context
-from futukit.futu._enums import ContextStatus, ProtoFMT, SecurityFirm, TrdMarket
+from futukit.futu._enums import ProtoFMT
 from futukit.futu.config import SysConfig
 from futukit.futu.quote import OpenQuoteContext
 from futukit.futu.trade import OpenFutureTradeContext, OpenSecTradeContext
@@ -107,9 +107,3 @@ def test_the_options_are_those_of_the_settings(tmp_path: Path) -> None:
 def test_a_context_of_its_own_kind_has_to_say_what_comes_first() -> None:
     with pytest.raises(TypeError, match="_on_ready"):
         context.OpenContextBase()  # type: ignore[abstract]
-
-
-def test_the_defaults_are_words_of_the_enums() -> None:
-    assert ContextStatus.CONNECTING != ContextStatus.READY
-    assert SecurityFirm.if_has_key(SecurityFirm.NONE)
-    assert TrdMarket.if_has_key(TrdMarket.NONE)

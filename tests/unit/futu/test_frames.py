@@ -15,7 +15,8 @@ from pandas.testing import assert_frame_equal
 
 from futukit.futu import frames
 from futukit.futu.conversions import MISSING
-from futukit.futu.frames import frame, records, require_pandas, with_attrs
+from futukit.futu.frames import Columns, frame, reals, records, require_pandas, with_attrs
+from futukit.messages.qot_common import KLine
 
 _FLOATS = st.floats()
 _SMALL = st.integers(-(2**63), 2**63 - 1)
@@ -83,6 +84,24 @@ def test_types_are_inferred_as_by_the_constructor(columns: dict[str, list[Any]])
     assert_frame_equal(frame(columns), _constructed(columns), check_column_type=True)
 
 
+def test_reals_are_arrays_of_what_every_row_has() -> None:
+    rows = [
+        KLine(time="a", is_blank=False, open_price=1.5, volume=7),
+        KLine(time="b", is_blank=False, open_price=2.5),
+    ]
+    columns = reals(rows, ("open_price", "close_price"))
+    assert list(columns) == ["open_price"]
+    rows.append(KLine(time="c", is_blank=True))
+    assert reals(rows, ("open_price",)) == {}
+    assert reals((), ("open_price",)) == {}
+    made = frame({"time": ["a", "b"], **columns, "n": [1, 2]})
+    assert_frame_equal(
+        made, pandas.DataFrame({"time": ["a", "b"], "open_price": [1.5, 2.5], "n": [1, 2]})
+    )
+    made.loc[0, "open_price"] = 9.0
+    assert columns["open_price"][0] == 1.5
+
+
 def test_without_rows_every_column_is_of_objects() -> None:
     made = frame({"code": [], "price": ()})
     assert_frame_equal(made, pandas.DataFrame([], columns=["code", "price"]))
@@ -90,7 +109,12 @@ def test_without_rows_every_column_is_of_objects() -> None:
 
 
 def test_frames_share_nothing() -> None:
-    columns = {"code": ["a", "b"], "price": [1.0, 2.0], "volume": [1, 2], "up": [True, False]}
+    columns: Columns = {
+        "code": ["a", "b"],
+        "price": [1.0, 2.0],
+        "volume": [1, 2],
+        "up": [True, False],
+    }
     first = frame(columns)
     first.columns.name = "what"
     first.index.name = "row"
@@ -141,7 +165,7 @@ def test_another_pandas_gets_the_constructor(fault: str, monkeypatch: pytest.Mon
         monkeypatch.delattr(pandas.api.internals, name)
     else:
         monkeypatch.setattr(pandas.api.internals, name, refuse if fault == "raises" else mistaken)
-    columns = {"a": ["x"], "b": [1]}
+    columns: Columns = {"a": ["x"], "b": [1]}
     assert_frame_equal(frame(columns), pandas.DataFrame(columns))
 
 
