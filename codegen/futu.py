@@ -92,10 +92,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _homes(folder: Path, face: Face) -> dict[str, str]:
     """Name → the module that a generated module imports it from."""
+    words = _read(folder / "enums.toml")
+    unknown = (face.enums | face.tables.enums) - set(words)
+    if unknown:
+        raise CodegenError(f"there is no enum {min(unknown)!r} in enums.toml")
     homes = {name: module for module, names in _HELPERS.items() for name in names.split()}
     homes |= dict.fromkeys(face.tables.conversions, "futukit.futu.conversions")
     homes |= dict.fromkeys(face.uses, "futukit.futu.arguments")
-    return homes | dict.fromkeys(_read(folder / "enums.toml"), "futukit.futu._enums")
+    return homes | dict.fromkeys(words, "futukit.futu._enums")
 
 
 def _with_imports(path: str, text: str, homes: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .errors import CodegenError
@@ -47,6 +48,16 @@ _METHOD_KEYS = {
     *("failure", "account", "header"),
 }
 _PARAMETER_KEYS = {"name", "default", "to", "as", "doc", "otherwise"}
+_HANDLER_KEYS = {"name", "proto_id", "doc", "returns"}
+_OBJECT_KEYS = {"class", "message", "doc", "fields", "mapping"}
+_FIELD_KEYS = _PARAMETER_KEYS | {"constant", "required", "with"}
+_NEEDED = {
+    "method": ("name", "context", "proto_id", "doc", "returns"),
+    "handler": ("name", "proto_id", "doc", "returns"),
+    "object": ("message", "doc", "fields"),
+    "parameter": ("name",),
+    "constant": ("to",),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,9 @@ class Face:
 
     def methods(self, context: str) -> list[MethodView]:
         """The methods of one kind of context, in the order of the tables."""
-        entries = [entry for entry in self.source.get("method", []) if entry["context"] == context]
+        entries = [
+            entry for entry in self.source.get("method", []) if entry.get("context") == context
+        ]
         _distinct([entry["name"] for entry in entries], f"{context} method")
         return [self._method(entry) for entry in entries]
 
@@ -139,15 +152,16 @@ class Face:
         return self.project.schema.message(s2c.type_name)
 
     def _handler(self, entry: Mapping[str, Any]) -> HandlerView:
+        where = f"handler {entry.get('name')}"
+        _check_keys("handler", entry, _HANDLER_KEYS, where)
         _, response = self._messages(entry["proto_id"])
-        where = f"handler {entry['name']}"
         returns = Results(self.tables, self._answer(response)).expressions(entry["returns"], where)
         doc = docstring(f"{entry['doc']} (proto id {entry['proto_id']})", 4)
         return HandlerView(entry["name"], entry["proto_id"], doc, tuple(returns))
 
     def _method(self, entry: Mapping[str, Any]) -> MethodView:
-        where = f"method {entry['name']}"
-        _known_keys(entry, _METHOD_KEYS, where)
+        where = f"method {entry.get('name')}"
+        _check_keys("method", entry, _METHOD_KEYS, where)
         request, response = self._messages(entry["proto_id"])
         if request is None:
             raise CodegenError(f"{where}: proto id {entry['proto_id']} is no request")
@@ -167,7 +181,7 @@ class Face:
             entry["name"],
             entry["proto_id"],
             _method_doc(entry),
-            tuple(_parameter(each, where) for each in entry.get("parameters", [])),
+            _in_order([_parameter(each, where) for each in entry.get("parameters", [])], where),
             ", ".join(failure),
             tuple(sorted(maker.modules)),
             self._window(entry),
@@ -227,6 +241,10 @@ class Face:
 
     def _object(self, name: str, entry: Mapping[str, Any]) -> ObjectView:
         where = f"object {name}"
+        _check_keys("object", entry, _OBJECT_KEYS, where)
+        for each in entry["fields"]:
+            kind = "constant" if "constant" in each else "parameter"
+            _check_keys(kind, each, _FIELD_KEYS, f"{where}, field {each.get('name')}")
         maker = _Builder(self, where)
         target = self.project.schema.message(entry["message"])
         read = 'value.get("{}")' if entry.get("mapping") else "value.{}"
@@ -341,7 +359,7 @@ def _account(entry: Mapping[str, Any]) -> str:
 
 
 def _parameter(entry: Mapping[str, Any], where: str) -> ParameterView:
-    _known_keys(entry, _PARAMETER_KEYS, f"{where}, parameter {entry.get('name')}")
+    _check_keys("parameter", entry, _PARAMETER_KEYS, f"{where}, parameter {entry.get('name')}")
     annotation = _ANNOTATIONS.get(entry.get("as", "raw").partition(" ")[0], "Any")
     if "default" not in entry:
         return ParameterView(entry["name"], annotation, None)
@@ -372,10 +390,22 @@ def _method_doc(entry: Mapping[str, Any]) -> str:
     return docstring(text, 8, [("Args", arguments)])
 
 
-def _known_keys(entry: Mapping[str, Any], known: set[str], where: str) -> None:
+def _check_keys(kind: str, entry: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Refuse an entry with a key that nobody knows, or without one that it needs."""
     unknown = set(entry) - known
     if unknown:
         raise CodegenError(f"{where}: unknown key {min(unknown)!r}")
+    missing = [key for key in _NEEDED[kind] if key not in entry]
+    if missing:
+        raise CodegenError(f"{where}: {missing[0]!r} is missing")
+
+
+def _in_order(parameters: list[ParameterView], where: str) -> tuple[ParameterView, ...]:
+    """The parameters, of which none without a default may follow one with a default."""
+    for before, after in pairwise(parameters):
+        if before.default is not None and after.default is None:
+            raise CodegenError(f"{where}: {after.name} needs a default, {before.name} has one")
+    return tuple(parameters)
 
 
 def _distinct(names: list[str], what: str) -> None:
