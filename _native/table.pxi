@@ -22,10 +22,11 @@ def decode_table(Plan plan not None, bytes data not None, tuple path not None, t
     """Decode a message, but one list of rows in it as columns.
 
     ``path`` names a sub-message and a repeated sub-message in that; ``attributes`` are fields of
-    the rows: doubles, strings and bools. Returns the message, with that list left empty, and the
-    columns: native doubles in a ``bytearray``, a list of texts, or a byte for each bool; None
-    for one that some row lacks. Returns None instead for bytes that have to be decoded in the
-    ordinary way. Raises ``UsageError`` for names that are not such fields.
+    the rows: doubles, strings and bools. Returns the message, with that list left empty, the
+    columns, and a ``bytearray`` of native doubles. A column is a list of texts, a byte for each
+    bool in a ``bytearray``, or the number of a row of those doubles, one column after the other;
+    None for one that some row lacks. Returns None instead for bytes that have to be decoded in
+    the ordinary way. Raises ``UsageError`` for names that are not such fields.
     """
     cdef Table table
     cdef Field* outer
@@ -48,13 +49,14 @@ def decode_table(Plan plan not None, bytes data not None, tuple path not None, t
         return None
     if count * inner.child.cost > _max_cells:
         return None
-    columns = new_columns(&table, attributes, count)
+    reals = bytearray()
+    columns = new_columns(&table, attributes, count, reals, plan)
     if not fill_columns(&table, <Span*>PyByteArray_AS_STRING(rows), count):
         return None
     for position in range(len(attributes)):
         if table.incomplete[position]:
             columns[position] = None
-    return decode_data(plan, bytes(rest)), columns
+    return decode_data(plan, bytes(rest)), columns, reals
 
 
 cdef struct Span:
@@ -91,24 +93,33 @@ cdef bint start_table(Table* table, Layout* layout, tuple attributes, Plan plan)
     return True
 
 
-cdef list new_columns(Table* table, tuple attributes, Py_ssize_t count):
-    cdef int position
+cdef list new_columns(
+    Table* table, tuple attributes, Py_ssize_t count, bytearray reals, Plan plan
+):
+    """Room for each column; the doubles' in ``reals``, in the order of the attributes."""
     cdef int place
-    columns = [None] * len(attributes)
-    for position in range(table.layout.count):
-        place = table.column[position]
-        if place < 0:
-            continue
-        if table.layout.fields[position].kind == KIND_STRING:
+    cdef int number = 0
+    cdef Py_ssize_t row
+    cdef Field* field
+    columns = []
+    for attribute in attributes:
+        field = named_field(table.layout, attribute, plan)
+        place = len(columns)
+        if field.kind == KIND_STRING:
             column = PyList_New(count)
             table.texts[place] = <PyObject*>column
-        elif table.layout.fields[position].kind == KIND_DOUBLE:
-            column = PyByteArray_FromStringAndSize(NULL, count * <Py_ssize_t>sizeof(double))
-            table.reals[place] = <double*>PyByteArray_AS_STRING(column)
-        else:
+        elif field.kind == KIND_BOOL:
             column = PyByteArray_FromStringAndSize(NULL, count)
             table.flags[place] = <uint8_t*>PyByteArray_AS_STRING(column)
-        columns[place] = column
+        else:
+            column = number
+            number += 1
+        columns.append(column)
+    PyByteArray_Resize(reals, number * count * <Py_ssize_t>sizeof(double))
+    for place in range(<int>len(columns)):
+        if type(columns[place]) is int:
+            row = columns[place]
+            table.reals[place] = <double*>PyByteArray_AS_STRING(reals) + row * count
     return columns
 
 

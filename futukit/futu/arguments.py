@@ -315,8 +315,14 @@ def window(
     except OverflowError:
         name, value = end if end[1] else start
         raise UsageError(f"{name}: {value!r} has no day {days} days away") from None
-    pattern = "%Y-%m-%d" if only_date else _TIME
-    return f"{first:{pattern}}", f"{last:{pattern}}"
+    if first is None or last is None:
+        raise UsageError("a span needs a day to begin with")
+    return _written(first, only_date), _written(last, only_date)
+
+
+def _written(time: datetime, only_date: bool) -> str:
+    written = time.isoformat(" ", "seconds")
+    return written[: len("2024-03-08")] if only_date else written
 
 
 def _time(name: str, value: Any, clock: str) -> datetime:

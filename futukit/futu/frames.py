@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
 __all__ = [
+    "BlockColumn",
     "Columns",
     "doubles",
     "frame",
@@ -69,17 +70,29 @@ def reals(rows: Sequence[Any], attributes: tuple[str, ...]) -> dict[str, Any]:
         return {}
     columns = real_columns(plan_of(type(rows[0])), rows, attributes)
     return {
-        attribute: doubles(column)
+        attribute: doubles(column, 1)[0]
         for attribute, column in zip(attributes, columns, strict=True)
         if column is not None
     }
 
 
-def doubles(data: bytearray) -> Any:
-    """Native doubles as an array of float64, without a copy."""
+class BlockColumn(NamedTuple):
+    """A row of a two-dimensional array of float64 as a column."""
+
+    block: Any
+    row: int
+
+    @property
+    def values(self) -> Any:
+        """The column as an array."""
+        return self.block[self.row]
+
+
+def doubles(data: bytearray, rows: int) -> Any:
+    """Native doubles as an array of so many rows of float64, without a copy."""
     import numpy
 
-    return numpy.frombuffer(data, dtype=numpy.float64)
+    return numpy.frombuffer(data, dtype=numpy.float64).reshape(rows, -1)
 
 
 def texts(values: Sequence[str], count: int) -> Any:
@@ -119,7 +132,9 @@ def _construct(columns: Columns) -> pandas.DataFrame:
 
     if not _length(columns):  # nothing to infer a type from
         return pandas.DataFrame(columns=list(columns))
-    return pandas.DataFrame(dict(columns))
+    return pandas.DataFrame(
+        {name: each.values if type(each) is BlockColumn else each for name, each in columns.items()}
+    )
 
 
 def _length(columns: Columns) -> int:
@@ -134,6 +149,11 @@ def _alike(one: pandas.DataFrame, other: pandas.DataFrame) -> bool:
         and one.columns.dtype == other.columns.dtype
         and one.index.equals(other.index)
     )
+
+
+def _same_column(one: Any, other: BlockColumn) -> bool:
+    """Whether both are the same row of the same array."""
+    return type(one) is BlockColumn and one.block is other.block and one.row == other.row
 
 
 class _Layout(NamedTuple):
@@ -178,12 +198,25 @@ def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
         """The type of each column; ``object`` for one of several types."""
         kinds: list[type] = []
         for values in data:
+            if type(values) is BlockColumn:
+                kinds.append(float)
+                continue
             if type(values) is numpy.ndarray:
                 kinds.append(str if values.dtype == object else float)
                 continue
             found = set(map(type, values))
             kinds.append(found.pop() if len(found) == 1 else object)
         return tuple(kinds)
+
+    def stacked(chosen: list[Any], dtype: Any) -> Any:
+        """Columns of numbers as a block; those that are a block in its order are that block."""
+        first = chosen[0]
+        if type(first) is BlockColumn and len(first.block) == len(chosen):
+            whole = [BlockColumn(first.block, row) for row in range(len(chosen))]
+            if all(map(_same_column, chosen, whole)):
+                return first.block
+        plain = [each.values if type(each) is BlockColumn else each for each in chosen]
+        return numpy.array(plain, dtype=dtype)
 
     def assemble(columns: Columns) -> pandas.DataFrame:
         data: list[Any] = list(columns.values())
@@ -197,7 +230,7 @@ def _assembler() -> Callable[[Columns], pandas.DataFrame] | None:
         ]
         try:
             for dtype, where, place in layout.numbers:
-                blocks.append((numpy.array([data[at] for at in where], dtype=dtype), place))
+                blocks.append((stacked([data[at] for at in where], dtype), place))
         except OverflowError:  # numbers beyond int64
             return _construct(columns)
         # A view: the index is kept, and its name is for each frame's owner to change.

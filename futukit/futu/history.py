@@ -10,7 +10,7 @@ from futukit.core.requests import Answer, request_kind
 from futukit.endpoint import BODIES
 from futukit.futu import _tables
 from futukit.futu.conversions import NOT_AVAILABLE, code
-from futukit.futu.frames import Columns, doubles, texts
+from futukit.futu.frames import BlockColumn, Columns, doubles, texts
 from futukit.messages import qot_request_history_kl
 
 __all__ = ["Page", "joined", "page_of"]
@@ -54,21 +54,22 @@ def page_of(answer: Answer) -> Page:
 
 def _page_of_columns(body: bytes) -> Page | None:
     """The page without an object for each row; None where a row is out of the ordinary."""
-    decoded = decode_table(qot_request_history_kl.Response, body, _ROWS, _ATTRIBUTES)
-    if decoded is None:
+    table = decode_table(qot_request_history_kl.Response, body, _ROWS, _ATTRIBUTES)
+    if table is None:
         return None
-    response, found = decoded
+    response, found, reals = table
     if response.ret_type or response.s2c is None:
         return None
-    if any(column is None for column in found.values()) or any(found["is_blank"]):
+    if None in found.values() or 1 in found["is_blank"]:
         return None
     s2c = response.s2c
     count = len(found["time"])
+    block = doubles(reals, len(_REALS))
     columns = {
         "code": texts([code(s2c.security)], count),
         "name": texts([NOT_AVAILABLE if s2c.name is None else s2c.name], count),
         "time_key": texts(found["time"], count),
-        **{column: doubles(found[attribute]) for column, attribute in _REALS.items()},
+        **{column: BlockColumn(block, found[attribute]) for column, attribute in _REALS.items()},
     }
     return Page(columns, count, s2c.next_req_key)
 
@@ -85,4 +86,7 @@ def joined(pages: Sequence[Page]) -> Columns:
 
 def _plain(column: Any) -> list[Any]:
     """A column as a list of plain values."""
-    return column if isinstance(column, list) else column.tolist()
+    if isinstance(column, list):
+        return column
+    values: list[Any] = (column.values if isinstance(column, BlockColumn) else column).tolist()
+    return values

@@ -46,14 +46,18 @@ def values(column: Any) -> list[Any] | None:
 
 
 def in_columns(data: bytes) -> tuple[Any, dict[str, Any]] | None:
-    decoded = decode_table(Response, data, PATH, ATTRIBUTES)
-    if decoded is None:
+    table = decode_table(Response, data, PATH, ATTRIBUTES)
+    if table is None:
         return None
-    message, columns = decoded
-    flags = columns.pop("is_blank")
-    told = {name: values(column) for name, column in columns.items()}
+    flags, texts = table.columns["is_blank"], table.columns["time"]
+    reals = values(table.reals) or []
+    count = len(reals) // len(REALS)
+    told: dict[str, Any] = {"time": texts}
+    for name in REALS:
+        row = table.columns[name]
+        told[name] = None if row is None else reals[row * count : (row + 1) * count]
     told["is_blank"] = None if flags is None else [bool(flag) for flag in flags]
-    return message, told
+    return table.message, told
 
 
 def expected(message: Any) -> dict[str, Any]:
