@@ -37,6 +37,7 @@ _ANNOTATIONS = {
     "count": "int",
     "page": "str | int",
     "nonzero_integer": "int",
+    "filled_page": "str | int",
     "filled_text": "str",
     "code_filter": "str",
     "identifier": "str",

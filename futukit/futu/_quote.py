@@ -79,6 +79,7 @@ from futukit.futu.arguments import (
     as_enum,
     as_enum_or_integer,
     as_enums,
+    as_filled_page,
     as_filled_text,
     as_flag,
     as_flags,
@@ -2352,7 +2353,7 @@ class QuoteMethods(Caller):
         self,
         option_market: str,
         count: int = 200,
-        page: str | None = None,
+        page: str | int | None = None,
         filter_list: Any = None,
         sort: Any = None,
     ) -> Outcome:
@@ -2371,7 +2372,7 @@ class QuoteMethods(Caller):
         c2s = qot_get_option_event.C2S(
             option_market=needed("option_market", as_enum("option_market", option_market, OptionMarket)),
             count=as_integer("count", count),
-            page=as_filled_text("page", page),
+            page=as_filled_page("page", page),
             filter_list=as_items("filter_list", filter_list, _objects.option_event_filter),
             sort=as_item("sort", sort, _objects.option_event_sort),
         )

@@ -7,6 +7,7 @@ a field may be left out; a required one is then refused by :func:`needed`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ __all__ = [
     "as_count",
     "as_enum",
     "as_enums",
+    "as_filled_page",
     "as_filled_text",
     "as_flag",
     "as_flags",
@@ -133,9 +135,13 @@ def as_integer(name: str, value: Any) -> Any:
 
 def as_count(name: str, value: Any) -> int:
     """How many: a whole number of 0 or more, and no text."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    try:
+        count = operator.index(value)  # numpy's numbers too
+    except TypeError:
+        count = -1
+    if count < 0:
         raise UsageError(f"{name} is a whole number of 0 or more, not {value!r}")
-    return value
+    return count
 
 
 def as_integers(name: str, value: Any) -> tuple[int, ...]:
@@ -229,6 +235,11 @@ def _number(name: str, value: Any) -> int:
 def as_nonzero_integer(name: str, value: Any) -> Any:
     """A whole number of which 0 is as good as none."""
     return as_integer(name, value) or None
+
+
+def as_filled_page(name: str, value: Any) -> str | None:
+    """The same; an empty one is not sent."""
+    return as_page(name, value) or None
 
 
 def as_page(name: str, value: Any) -> str | None:

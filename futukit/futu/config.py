@@ -13,9 +13,8 @@ from futukit.futu.constants import CLIENT_VERSION, DEFULAT_CLIENT_ID
 __all__ = ["SysConfig", "logger", "set_debug_model", "set_futu_debug_model"]
 
 logger: Final = logging.getLogger("futukit.futu")
-"""The face's log. Nothing is written anywhere unless the program configures ``logging``."""
-# Without any handler Python itself writes warnings to standard error.
-logger.addHandler(logging.NullHandler())
+"""The face's log. Until the program configures ``logging``, Python writes its warnings, of lost
+connections and of waiting for one, to standard error, and nothing else anywhere."""
 
 
 class SysConfig:

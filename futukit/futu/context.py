@@ -17,7 +17,9 @@ from futukit.errors import (
     ClientClosed,
     ConnectError,
     ConnectionLost,
+    FrameError,
     FutukitError,
+    HandshakeError,
     RequestTimeout,
     UsageError,
 )
@@ -55,7 +57,8 @@ class OpenContextBase(BaseMethods):
     Raises:
         UsageError: Encryption without a key, a key that is none, a port that cannot be.
         ConnectError: A host name that no name server knows.
-        HandshakeError: OpenD refused this client.
+        HandshakeError: OpenD refused this client, or closed while encryption was begun, as it does
+            for another key; or it is no OpenD.
     """
 
     def __init__(
@@ -137,10 +140,15 @@ class OpenContextBase(BaseMethods):
             except (ConnectError, ConnectionLost) as error:
                 if isinstance(error.__cause__, socket.gaierror):
                     raise
+                if self.is_encrypt() and isinstance(error.__cause__, ConnectionLost):
+                    reason = "the peer closed during InitConnect: is it the same RSA key there?"
+                    raise HandshakeError(reason) from error
                 logger.warning(
                     "no connection, next try in %s s: %s", self._reconnect_interval, error
                 )
                 self._closed.wait(self._reconnect_interval)
+            except FrameError as error:
+                raise HandshakeError(f"{self._url} is no OpenD: {error}") from error
             else:
                 self._adopt(client)
                 return

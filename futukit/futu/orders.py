@@ -361,7 +361,7 @@ class OrderMethods(TradeMethods):
             order_type=_number("order_type", order_type, OrderType),
             code=security.code,
             price=needed("price", as_number("price", price)),
-            order_id_ex=None if order_id is None else _order_id(order_id),
+            order_id_ex=None if order_id in (None, "") else _order_id(order_id),
             adjust_price=limit != 0,
             adjust_side_and_limit=limit or None,
             sec_market=_security_market(security.market),

@@ -40,7 +40,15 @@ class Message(str):
 
     __slots__ = ("error",)
 
-    error: FutukitError
+    error: FutukitError | None
+
+    def __new__(cls, text: str = "", error: FutukitError | None = None) -> Message:
+        message = super().__new__(cls, text)
+        message.error = error
+        return message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Message, (str(self), self.error)
 
     @property
     def err_code(self) -> int | None:
@@ -51,9 +59,7 @@ class Message(str):
 def message_of(error: FutukitError) -> Message:
     """The text of an error: OpenD's own words where it refused, else what the error says."""
     text = error.ret_msg if isinstance(error, ServerError) else str(error)
-    message = Message(text)
-    message.error = error
-    return message
+    return Message(text, error)
 
 
 def failed(error: FutukitError, *more: Any) -> Outcome:

@@ -171,6 +171,11 @@ class OpenTradeContextBase(OrderMethods, OpenContextBase):
 
     # Opening and unlocking.
 
+    def close(self) -> None:
+        """Close the connection, and forget what the program has unlocked with."""
+        self._password_md5 = None
+        super().close()
+
     def _on_ready(self) -> None:
         self._accounts.forget()
         self._subscribed = ()  # the client restores it too, but may have been refused
@@ -363,7 +368,12 @@ def _digest(password: Any, password_md5: Any) -> str:
         return str(password_md5)
     if password is None:
         raise UsageError("unlocking needs password or password_md5")
-    return hashlib.md5(str(password).encode("utf-8"), usedforsecurity=False).hexdigest()
+    try:
+        plain = str(password).encode("utf-8")
+    except UnicodeEncodeError:
+        # Without the error itself, which holds the password.
+        raise UsageError("password holds characters that cannot be written") from None
+    return hashlib.md5(plain, usedforsecurity=False).hexdigest()
 
 
 def _money(rows: tuple[Funds, ...]) -> dict[str, list[Any]]:

@@ -167,7 +167,8 @@ class Dispatcher:
             for handler in handlers[type(push)]:
                 try:
                     handler(push)
-                except Exception:
+                except (Exception, SystemExit):
+                    # A thread that ends by sys.exit() would end without a word.
                     _logger.exception("a push handler failed")
 
     def _hurry(self) -> None:
@@ -175,5 +176,5 @@ class Dispatcher:
             work = self._urgent.popleft()
             try:
                 work()
-            except Exception:
+            except (Exception, SystemExit):
                 _logger.exception("a handler failed")

@@ -177,7 +177,7 @@ class Admission:
         """A quantity in whole lots; decimals are cut off."""
         most = self._rules.market(inst).most
         if not isfinite(asked) or not 1 <= asked <= most:
-            raise RefusalError(f"qty is 1 to {most} for {inst.key}, not {asked:g}", BAD_QUANTITY)
+            raise RefusalError(f"qty is 1 to {most} for {inst.key}, not {asked:.15g}", BAD_QUANTITY)
         if int(asked) % inst.unit:
             raise RefusalError(
                 f"qty {int(asked)} is not in whole lots of {inst.unit} ({inst.key})", BAD_QUANTITY
@@ -234,8 +234,8 @@ class Admission:
         low, high = rules.price_bounds(inst.key, last, close)
         if not low <= price <= high:
             raise RefusalError(
-                f"price {number(price):g} is out of bounds for {inst.key}: "
-                f"{number(low):g} to {number(high):g}",
+                f"price {number(price):.15g} is out of bounds for {inst.key}: "
+                f"{number(low):.15g} to {number(high):.15g}",
                 BAD_PRICE,
             )
         return price
@@ -244,20 +244,22 @@ class Admission:
         """A price on the price steps. Raises RefusalError for one that is not."""
         price = price_units(asked)
         if price is None or price <= 0:
-            raise RefusalError(f"price is a number above 0, not {asked:g}", BAD_PRICE)
+            raise RefusalError(f"price is a number above 0, not {asked:.15g}", BAD_PRICE)
         if inst.grid.holds(price):
             return price
         wide = inst.grid.step_at(price)
         if not adjust or not isfinite(adjust):
             raise RefusalError(
-                f"price {asked:g} is not on the price steps of {inst.key}: {number(wide):g} here",
+                f"price {asked:.15g} is not on the price steps of {inst.key}: "
+                f"{number(wide):.15g} here",
                 BAD_PRICE,
             )
         below = inst.grid.number(price)
         moved = inst.grid.price(below + 1 if adjust > 0 else below)
         if abs(moved - price) > abs(adjust) * price or moved <= 0:
             raise RefusalError(
-                f"price {asked:g} cannot be moved to a price step within {adjust:g}", BAD_PRICE
+                f"price {asked:.15g} cannot be moved to a price step within {adjust:.15g}",
+                BAD_PRICE,
             )
         return moved
 
@@ -294,7 +296,7 @@ class Admission:
         most = 99.0 if by_ratio else number(self._exchange.last(order.inst))
         if not isfinite(value) or not 0 < value < most:
             raise RefusalError(
-                f"trailValue is above 0 and below {most:g}, not {value:g}", BAD_PRICE
+                f"trailValue is above 0 and below {most:.15g}, not {value:.15g}", BAD_PRICE
             )
         order.trail_type, order.trail_value = kind, value
         if order.order_type == OrderType.TRAILING_STOP_LIMIT:
@@ -304,7 +306,7 @@ class Admission:
             order.trail_spread = spread
         trail = int(value * _FINEST_RATIO) if by_ratio else price_units(value)
         if not trail:
-            raise RefusalError(f"trailValue {value:g} is too small", BAD_PRICE)
+            raise RefusalError(f"trailValue {value:.15g} is too small", BAD_PRICE)
         return trail
 
     # When.

@@ -7,6 +7,7 @@ that it happens at that instant however time is cut into calls.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable
 from math import floor
 from typing import NamedTuple
@@ -80,6 +81,7 @@ class TradingDesk:
         self._timetable = timetable
         self._owners: dict[str, tuple[Account, Order]] = {}
         self._live: dict[str, tuple[Account, Order]] = {}
+        self._disabled: dict[str, tuple[Account, Order]] = {}
         self._fills = 0
         self._news: list[News] = []
         self._watched: set[str] = set()
@@ -226,6 +228,10 @@ class TradingDesk:
         order.updated = max(order.updated, self.exchange.now)
         if not order.live:
             self._live.pop(order.order_id_ex, None)
+        if status == _S.DISABLED:
+            self._disabled[order.order_id_ex] = (account, order)
+        else:
+            self._disabled.pop(order.order_id_ex, None)
         self._tell_order(account, order)
 
     def _tell_order(self, account: Account, order: Order) -> None:
@@ -233,6 +239,11 @@ class TradingDesk:
         s2c = trd_update_order.S2C(header=header, order=self.views.order(account, order))
         message = trd_update_order.Response(ret_type=_SUCCEED, s2c=s2c)
         self._news.append(News(account.acc_id, _ORDER_PUSH, message))
+
+    @property
+    def _open_ids(self) -> ChainMap[str, tuple[Account, Order]]:
+        """The orders that are not at their end: live ones, and disabled ones."""
+        return ChainMap(self._live, self._disabled)
 
     # Fills.
 
@@ -301,7 +312,7 @@ class TradingDesk:
     def happened(self, events: Iterable[Event]) -> None:
         """The market has moved: take over fills, then see to sessions and triggers."""
         self._harvest()
-        if not self._live:
+        if not self._open_ids:
             return
         for event in events:
             if isinstance(event, StateChange):
@@ -312,11 +323,13 @@ class TradingDesk:
 
     def _session(self, venue: str) -> None:
         """A market is in another state: orders end, wait, or go to the exchange."""
-        for account, order in list(self._live.values()):
-            if order.inst.market != venue or not order.live:
+        for account, order in (*self._live.values(), *self._disabled.values()):
+            if order.inst.market != venue or order.order_id_ex not in self._open_ids:
                 continue
             if self.exchange.over_for(order):
                 self._end(account, order, "the trading day is over")
+            elif not order.live:
+                continue  # disabled: it waits for nothing but its end
             elif self.exchange.open_to(order):
                 if order.book_id is None and not order.waits_for_price:
                     self._release(account, order)
@@ -344,7 +357,8 @@ class TradingDesk:
 
         def again() -> None:
             self._venues.discard(venue)
-            if any(order.inst.market == venue for _, order in self._live.values()):
+            waiting = (*self._live.values(), *self._disabled.values())
+            if any(order.inst.market == venue for _, order in waiting):
                 self._wake_at_change(venue)
 
         if venue not in self._venues:
@@ -353,7 +367,7 @@ class TradingDesk:
 
     def _expire(self, order: Order) -> None:
         account, _ = self._owners[order.order_id_ex]
-        if order.live:
+        if order.order_id_ex in self._open_ids:
             self._end(account, order, "the order's date is over")
 
     # Triggers.

@@ -36,6 +36,7 @@ from tests.contract.futu.conftest import (
     threads,
     until,
 )
+from tests.support.rsa import rsa_pem
 
 CONTEXTS = [OpenQuoteContext, OpenSecTradeContext, OpenFutureTradeContext]
 
@@ -233,3 +234,34 @@ def test_encryption_is_the_contexts_choice_or_everybodys(
         assert ctx.is_encrypt() is (given is not False)
         assert ctx.get_global_state()[0] == RET_OK
         ctx.close()
+
+
+@pytest.mark.parametrize("key_there", [True, False])
+def test_another_key_is_told_and_not_tried_for_ever(tmp_path: Path, key_there: bool) -> None:
+    mine = tmp_path / "mine.pem"
+    mine.write_text(rsa_pem(1024))
+    theirs = rsa_pem(2048) if key_there else None
+    SysConfig.set_init_rsa_file(mine)
+    with (
+        SimulatedOpenD(freeze=True, rsa_key=theirs) as opend,
+        pytest.raises(HandshakeError, match="RSA key"),
+    ):
+        OpenQuoteContext(port=opend.port, is_encrypt=True)
+
+
+def test_a_port_with_something_else_behind_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b" " * 100)
+                connection.recv(1000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(HandshakeError, match="is no OpenD"):
+            OpenQuoteContext(port=port)
+        thread.join(SECONDS)

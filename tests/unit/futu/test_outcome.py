@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 
 import pytest
 
@@ -62,3 +64,15 @@ def test_errors_are_returned_and_other_faults_raised() -> None:
         ask(ZeroDivisionError())
     assert ask.__doc__ == "What it does."
     assert list(inspect.signature(ask).parameters) == ["error"]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_message_can_be_pickled_and_copied(protocol: int) -> None:
+    message = message_of(REFUSED)
+    again = pickle.loads(pickle.dumps(message, protocol))
+    assert (again, again.err_code, type(again.error)) == (message, 7, ServerFailed)
+    assert copy.copy(message).error is message.error
+
+
+def test_a_message_without_an_error_has_no_number() -> None:
+    assert Message("text").err_code is None

@@ -220,6 +220,24 @@ def test_orders_for_the_day_end_with_it_and_others_come_back() -> None:
     assert dated.status == S.CANCELLED_ALL
 
 
+def test_disabled_orders_end_with_their_day_or_date_too() -> None:
+    floor = Floor(intensity=THIN)
+    account = floor.account(PAPER)
+    low = below(floor, 60)
+    today = floor.place(account, TENCENT, BUY, 100, price=low)
+    kept = floor.place(account, TENCENT, BUY, 100, price=low, time_in_force=TimeInForce.GTC)
+    for order in (today, kept):
+        floor.desk.modify(account, order, ModifyOrderOp.DISABLE)
+    floor.advance(7 * 3600)
+    assert (today.status, kept.status) == (S.CANCELLED_ALL, S.DISABLED)
+    with pytest.raises(RefusalError):
+        floor.desk.modify(account, today, ModifyOrderOp.ENABLE)
+    floor.advance(18 * 3600)
+    assert kept.status == S.DISABLED
+    floor.desk.modify(account, kept, ModifyOrderOp.ENABLE)
+    assert kept.status == S.SUBMITTED
+
+
 def test_us_orders_keep_to_their_sessions(floor: Floor) -> None:
     account = floor.account("paper united states")
     plain = floor.place(account, "US.KO", BUY, 10, price=60.0)
