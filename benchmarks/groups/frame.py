@@ -68,12 +68,22 @@ def _bodies(run: Run, size: int) -> list[bytes]:
 
 
 def cut(material: bytes, size: int, count: int) -> list[bytes]:
-    """``count`` different pieces of exactly ``size`` bytes, spread over the whole material."""
-    step = (len(material) - size) // count
-    pieces = [material[at : at + size] for at in range(0, step * count, max(step, 1))]
-    if len(set(pieces)) < count:
-        raise ValueError(f"the material does not have {count} different pieces of {size} bytes")
-    return pieces
+    """``count`` different pieces of exactly ``size`` bytes, spread over the whole material.
+
+    Each is the first of its stretch of the material that is unlike all before it.
+    """
+    last = len(material) - size
+    step = max(last // count, 1)
+    pieces: dict[bytes, None] = {}
+    for number in range(count):
+        for at in range(number * step, min((number + 1) * step, last)):
+            piece = material[at : at + size]
+            if piece not in pieces:
+                pieces[piece] = None
+                break
+        else:
+            raise ValueError(f"the material does not have {count} different pieces of {size} bytes")
+    return list(pieces)
 
 
 def _verify(data: bytes) -> None:
