@@ -10,12 +10,13 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from futukit.core.securities import to_security
 from futukit.errors import UsageError
 from futukit.futu.enumeration import FtEnum
-from futukit.messages.qot_common import Security
+
+if TYPE_CHECKING:
+    from futukit.messages.qot_common import Security
 
 __all__ = [
     "as_bytes",
@@ -78,13 +79,15 @@ def as_raw(name: str, value: Any) -> Any:
 
 def as_security(name: str, value: Any) -> Security | None:
     """``"HK.00700"``: the market's prefix, a dot, the code."""
-    if value is None or isinstance(value, Security):
-        return value
+    from futukit.core.securities import to_security
+
+    if value is None:
+        return None
     try:
         security = to_security(value)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
-    if value[: value.index(".")].isdigit():
+    if isinstance(value, str) and value[: value.index(".")].isdigit():
         raise UsageError(f"{name}: {value!r} begins with a number, not with a market")
     return security
 

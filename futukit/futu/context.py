@@ -8,11 +8,8 @@ import threading
 from abc import abstractmethod
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from futukit import sync
-from futukit.core.client import ClientState, StateChange
-from futukit.core.requests import Answer
 from futukit.errors import (
     ClientClosed,
     ConnectError,
@@ -28,7 +25,11 @@ from futukit.futu._enums import ContextStatus, ProtoFMT
 from futukit.futu.config import SysConfig, logger
 from futukit.futu.handlers import RspHandlerBase, handler_kind
 from futukit.futu.outcome import RET_ERROR, RET_OK
-from futukit.messages import registry
+
+if TYPE_CHECKING:
+    from futukit import sync
+    from futukit.core.client import StateChange
+    from futukit.core.requests import Answer
 
 __all__ = ["OpenContextBase"]
 
@@ -107,7 +108,7 @@ class OpenContextBase(BaseMethods):
         waited = 0.0
         while True:
             client = self._client
-            if client is not None and client.state is ClientState.READY:
+            if client is not None and _is_ready(client):
                 self._prepare(client)
                 return client
             if self._connect_timeout is not None and waited >= self._connect_timeout:
@@ -134,6 +135,9 @@ class OpenContextBase(BaseMethods):
 
     def _connect(self) -> None:
         """Try until there is a connection, or the context is closed."""
+        # Not before somebody connects: the client is most of what the face has to import.
+        from futukit import sync
+
         while not self._closed.is_set():
             try:
                 client = sync.connect(self._url, **self._options)
@@ -173,9 +177,9 @@ class OpenContextBase(BaseMethods):
         self._prepare(client)
 
     def _changed(self, change: StateChange) -> None:
-        if change.state is ClientState.READY and self._client is not None:
+        if change.state.value == "ready" and self._client is not None:
             self._prepare(self._client)
-        elif change.state is ClientState.LOST:
+        elif change.state.value == "lost":
             logger.warning("the connection is lost: %s", change.reason)
 
     # Handlers.
@@ -209,6 +213,8 @@ class OpenContextBase(BaseMethods):
                 return
 
     def _listen(self, client: sync.Client, proto_id: int) -> None:
+        from futukit.messages import registry
+
         if proto_id in registry.PUSH_IDS:
             response = registry.response_class(proto_id)
             client.on(response, partial(self._pushed, proto_id, response))
@@ -230,7 +236,7 @@ class OpenContextBase(BaseMethods):
     def get_sync_conn_id(self) -> int:
         """OpenD's id of the present connection; 0 while there is none."""
         client = self._client
-        if client is None or client.state is not ClientState.READY:
+        if client is None or not _is_ready(client):
             return 0
         return client.connection_id
 
@@ -254,7 +260,7 @@ class OpenContextBase(BaseMethods):
             return ContextStatus.CLOSED
         if self._client is None:
             return ContextStatus.CONNECTING
-        ready = self._client.state is ClientState.READY
+        ready = _is_ready(self._client)
         return ContextStatus.READY if ready else ContextStatus.WAIT_RECONNECT
 
     @property
@@ -294,6 +300,10 @@ class OpenContextBase(BaseMethods):
 
 
 _SUCCEED: Final[Any] = 0
+
+
+def _is_ready(client: sync.Client) -> bool:
+    return client.state.value == "ready"
 
 
 def _url(host: str, port: int) -> str:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from futukit.futu.enumeration import FtEnum
-from futukit.messages.qot_common import Security
 from futukit.types import MARKETS
+
+if TYPE_CHECKING:
+    from futukit.messages.qot_common import Security
 
 __all__ = [
     "LACKING",

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from futukit._native.wire import plan_of, real_columns
 from futukit.futu.conversions import MISSING
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def with_attrs(table: pandas.DataFrame, **attrs: Any) -> pandas.DataFrame:
 
 def reals(rows: Sequence[Any], attributes: tuple[str, ...]) -> dict[str, Any]:
     """Fields of type double of all rows, as float64; those that some row lacks are left out."""
+    from futukit._native.wire import plan_of, real_columns
+
     if not rows:
         return {}
     columns = real_columns(plan_of(type(rows[0])), rows, attributes)

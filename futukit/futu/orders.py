@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from futukit.errors import FutukitError, UsageError
 from futukit.futu._enums import (
     ModifyOrderOp,
@@ -404,7 +402,9 @@ def _packet_id() -> PacketID:
 def _with_sub_account(header: TrdHeader, word: Any) -> TrdHeader:
     if word == SubAccType.NONE:
         return header
-    return msgspec.structs.replace(header, jp_acc_type=_number("jp_acc_type", word, SubAccType))
+    from msgspec.structs import replace
+
+    return replace(header, jp_acc_type=_number("jp_acc_type", word, SubAccType))
 
 
 def _number(name: str, word: Any, enum: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from futukit.errors import UsageError
 from futukit.futu._enums import KL_FIELD, AuType, KLType, SecurityFirm, Session, SubType
@@ -21,17 +22,13 @@ from futukit.futu.arguments import (
 )
 from futukit.futu.context import OpenContextBase
 from futukit.futu.conversions import codes
-from futukit.futu.frames import Columns, frame
-from futukit.futu.history import Page, joined, page_of
+from futukit.futu.frames import frame
 from futukit.futu.outcome import RET_OK, Outcome, answering
 from futukit.futu.reference import ReferenceMethods
-from futukit.messages import (
-    qot_common,
-    qot_get_sub_info,
-    qot_request_history_kl,
-    qot_sub,
-)
-from futukit.messages.common import Session as SessionNumber
+
+if TYPE_CHECKING:
+    from futukit.futu.history import Page
+    from futukit.messages import qot_common
 
 __all__ = ["OpenQuoteContext"]
 
@@ -55,6 +52,8 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
         ai_type: int = 0,
     ) -> None:
         self._security_firm = security_firm
+        from futukit.messages import qot_common
+
         self._header = qot_common.QotHeader(
             security_firm=needed(
                 "security_firm", as_enum("security_firm", security_firm, SecurityFirm)
@@ -106,7 +105,7 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
             is_reg_or_un_reg_push=bool(subscribe_push),
             is_sub_order_book_detail=bool(is_detailed_orderbook),
             extended_time=bool(extended_time),
-            session=SessionNumber(needed("session", as_enum("session", session, Session))),
+            session=needed("session", as_enum("session", session, Session)),
         )
         return RET_OK, None
 
@@ -121,6 +120,8 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
 
         ``unsubscribe_all`` ends all of this connection; the lists do not matter then.
         """
+        from futukit.messages import qot_sub
+
         if unsubscribe_all:
             c2s = qot_sub.C2S(
                 is_sub_or_un_sub=False, is_unsub_all=True, header=self._quote_header()
@@ -135,7 +136,7 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
                 is_reg_or_un_reg_push=False,
                 is_sub_order_book_detail=False,
                 extended_time=False,
-                session=SessionNumber.NONE,
+                session=Session._numbers[Session.NONE],
             )
         return RET_OK, None
 
@@ -146,13 +147,15 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
     def _subscribe(
         self, code_list: Any, subtype_list: Any, *, subscribe: bool = True, **flags: Any
     ) -> None:
+        from futukit.messages import qot_sub
+
         securities = as_securities("code_list", _unsplit(code_list))
         sub_types = as_enums("subtype_list", _unsplit(subtype_list), SubType)
         if not securities or not sub_types:
             raise UsageError("a subscription names at least one code and one data type")
         c2s = qot_sub.C2S(
             security_list=securities,
-            sub_type_list=tuple(qot_common.SubType(number) for number in sub_types),
+            sub_type_list=sub_types,
             is_sub_or_un_sub=subscribe,
             header=self._quote_header(),
             **flags,
@@ -165,6 +168,8 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
 
         ``is_all_conn`` asks for all connections to this OpenD, else only for this one.
         """
+        from futukit.messages import qot_get_sub_info
+
         c2s = qot_get_sub_info.C2S(is_req_all_conn=bool(is_all_conn))
         answer = self._call(3003, qot_get_sub_info.Request(c2s=c2s))
         own = next((conn for conn in answer.conn_sub_info_list if conn.is_own_conn_data), None)
@@ -218,8 +223,11 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
             extended_time: Whether US K-lines include the time before and after the market.
             session: Which US session.
         """
+        from futukit.futu.history import joined, page_of
+        from futukit.messages import qot_request_history_kl
+
         begin, until = window(("start", start), ("end", end), 365)
-        chosen = KL_FIELD.normalize_field_list(_unsplit(fields) or [KL_FIELD.ALL])
+        chosen, flags = _fields(tuple(_unsplit(fields)) or (KL_FIELD.ALL,))
         if not chosen:
             raise UsageError(f"fields are among those of KL_FIELD, not {fields!r}")
         left = None if max_count is None else as_count("max_count", max_count)
@@ -227,16 +235,16 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
         pages: list[Page] = []
         while True:
             c2s = qot_request_history_kl.C2S(
-                rehab_type=qot_common.RehabType(needed("autype", rehab)),
-                kl_type=qot_common.KLType(needed("ktype", as_enum("ktype", ktype, KLType))),
+                rehab_type=needed("autype", rehab),
+                kl_type=needed("ktype", as_enum("ktype", ktype, KLType)),
                 security=needed("code", as_security("code", code)),
                 begin_time=begin,
                 end_time=until,
                 max_ack_kl_num=min(_PAGE_ROWS, _PAGE_ROWS if left is None else left),
-                need_kl_fields_flag=KL_FIELD.kl_fields_to_flag_val(chosen),
+                need_kl_fields_flag=flags,
                 next_req_key=as_bytes("page_req_key", page_req_key),
                 extended_time=True if extended_time else None,
-                session=SessionNumber(needed("session", as_enum("session", session, Session))),
+                session=needed("session", as_enum("session", session, Session)),
                 header=self._quote_header(),
             )
             pages.append(page_of(self._call_body(3103, qot_request_history_kl.Request(c2s=c2s))))
@@ -245,12 +253,17 @@ class OpenQuoteContext(QuoteMethods, ReferenceMethods, OpenContextBase):
             # The presence of the key, even of an empty one, tells that there is more.
             if page_req_key is None or (left is not None and left <= 0):
                 break
-        return RET_OK, frame(_selected(joined(pages), chosen)), page_req_key
+        columns = joined(pages)
+        return RET_OK, frame({name: columns[name] for name in chosen}), page_req_key
 
 
-def _selected(columns: Columns, chosen: list[str]) -> Columns:
-    names = ["code", "name", *(KL_FIELD.DICT_KL_FIELD_STR[field] for field in chosen)]
-    return {name: columns[name] for name in names}
+@lru_cache(maxsize=256)
+def _fields(fields: tuple[str, ...]) -> tuple[tuple[str, ...], int]:
+    """The columns of a table with these fields, none without any, and OpenD's number for them."""
+    chosen = KL_FIELD.normalize_field_list(fields)
+    names = [KL_FIELD.DICT_KL_FIELD_STR[field] for field in chosen]
+    columns = ("code", "name", *names) if names else ()
+    return columns, KL_FIELD.kl_fields_to_flag_val(chosen)
 
 
 def _unsplit(value: Any) -> list[Any]:
