@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import threading
 from abc import abstractmethod
@@ -136,6 +135,8 @@ class OpenContextBase(BaseMethods):
     def _connect(self) -> None:
         """Try until there is a connection, or the context is closed."""
         # Not before somebody connects: the client is most of what the face has to import.
+        import socket
+
         from futukit import sync
 
         while not self._closed.is_set():

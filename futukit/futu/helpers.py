@@ -5,7 +5,6 @@ They return ``(RET_OK, …)`` or ``(RET_ERROR, text)``, as the methods do.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -117,6 +116,8 @@ def unique_and_normalize_list(lst: Any) -> list[Any]:
 
 def md5_transform(raw_str: str) -> str:
     """The MD5 of a text in hexadecimal, as OpenD wants the trade password."""
+    import hashlib
+
     return hashlib.md5(raw_str.encode(), usedforsecurity=False).hexdigest()
 
 

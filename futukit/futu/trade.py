@@ -7,7 +7,6 @@ that is not among them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -364,6 +363,8 @@ def _is_real(account: Any) -> bool:
 
 
 def _digest(password: Any, password_md5: Any) -> str:
+    import hashlib
+
     if password_md5:
         return str(password_md5)
     if password is None:
