@@ -35,6 +35,7 @@ __all__ = ["FrameFile", "Source"]
 _HEADER: Final = baseline.HEADER
 _INIT_CONNECT: Final = 1001
 _SUBSCRIBE: Final = 3001
+_SERIAL: Final = slice(8, 12)  # where a frame has its serial number
 _SUCCEED: Final = common.RetType.SUCCEED
 
 # So long that no client has a reason to send anything of its own while it is measured.
@@ -54,12 +55,12 @@ class FrameFile:
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def answers(self) -> dict[int, tuple[bytes, bytes]]:
-        """The first frame of each proto id: what is before the serial number, what after it."""
-        found: dict[int, tuple[bytes, bytes]] = {}
+    def answers(self) -> dict[int, bytearray]:
+        """The first frame of each proto id."""
+        found: dict[int, bytearray] = {}
         for number in range(len(self)):
             frame = self.stream(number, 1)
-            found.setdefault(_HEADER.unpack_from(frame)[1], (frame[:8], frame[12:]))
+            found.setdefault(_HEADER.unpack_from(frame)[1], bytearray(frame))
         return found
 
     def stream(self, first: int, count: int) -> bytes:
@@ -149,12 +150,13 @@ class Source:
                 self._armed = b""
         return data[start:]
 
-    def _reply(self, proto_id: int, serial: int) -> bytes:
+    def _reply(self, proto_id: int, serial: int) -> bytes | bytearray:
         if proto_id == _INIT_CONNECT:
             self._opened += 1
             return baseline.build(proto_id, serial, _introduction(self._opened))
-        before, after = self._answers[proto_id]
-        return before + serial.to_bytes(4, "little") + after
+        answer = self._answers[proto_id]
+        answer[_SERIAL] = serial.to_bytes(4, "little")
+        return answer
 
 
 def _introduction(number: int) -> bytes:
@@ -168,8 +170,8 @@ def _introduction(number: int) -> bytes:
     return codec.encode(init_connect.Response(ret_type=_SUCCEED, s2c=s2c))
 
 
-def _canned() -> dict[int, tuple[bytes, bytes]]:
-    """Answers by proto id: what is before the serial number, and what is after it."""
+def _canned() -> dict[int, bytearray]:
+    """Answers by proto id, but for their serial numbers."""
     closed = QotMarketState.CLOSED
     state = get_global_state.S2C(
         market_hk=QotMarketState.MORNING,
@@ -193,8 +195,9 @@ def _canned() -> dict[int, tuple[bytes, bytes]]:
         ),
         _SUBSCRIBE: codec.encode(qot_sub.Response(ret_type=_SUCCEED, s2c=qot_sub.S2C())),
     }
-    frames = {proto_id: baseline.build(proto_id, 0, body) for proto_id, body in bodies.items()}
-    return {proto_id: (frame[:8], frame[12:]) for proto_id, frame in frames.items()}
+    return {
+        proto_id: bytearray(baseline.build(proto_id, 0, body)) for proto_id, body in bodies.items()
+    }
 
 
 def _say(**answer: object) -> None:

@@ -19,7 +19,7 @@ from benchmarks.children import Child
 from benchmarks.clock import alternate, inputs_frozen
 from benchmarks.contenders import Official
 from benchmarks.face_contender import Face
-from benchmarks.figures import Absent, Outcome, figure
+from benchmarks.figures import Absent, Figure, Outcome, figure
 from benchmarks.groups.pushes import source
 from benchmarks.run import Run
 
@@ -42,28 +42,44 @@ def measure(run: Run) -> Iterator[Outcome]:
         _STREAM: run.frame_file("push-tickers", [run.bodies.tickers(1)]),
         "answers": run.frame_file("answers", [run.bodies.long_klines]),
     }
-    with source(files) as (child, port), Face(port) as ours, inputs_frozen():
-        yield from _against_floor(run, child, ours)
-        python = run.official
+    python = run.official
+    missing = python.reason if isinstance(python, official.Unavailable) else ""
+    with inputs_frozen():
         if isinstance(python, official.Unavailable):
-            for case in (_HISTORY, _TABLE, _TYPED):
-                yield Absent(_GROUP, case, _OFFICIAL, python.reason)
-            return
-        yield from _against_official(run, child, port, ours, python)
+            yield Absent(_GROUP, _HISTORY, _OFFICIAL, missing)
+        else:
+            yield _history(run, files, python)
+        with source(files) as (child, port), Face(port) as ours:
+            yield from _against_floor(run, child, ours)
+            if isinstance(python, official.Unavailable):
+                for case in (_TABLE, _TYPED):
+                    yield Absent(_GROUP, case, _OFFICIAL, missing)
+            else:
+                yield from _pushes_against_official(run, child, port, ours, python)
 
 
-def _against_official(
-    run: Run, child: Child, port: int, ours: Face, python: Path
-) -> Iterator[Outcome]:
+def _history(run: Run, files: dict[str, Path], python: Path) -> Figure:
+    """Requests for a page, one after the other, of a server that never sleeps meanwhile."""
     calls = 3 if run.effort.quick else 30
-    with official.worker(python) as sdk:
+    with (
+        source(files, spin=True) as (_, port),
+        Face(port) as ours,
+        official.worker(python) as sdk,
+    ):
         sdk.ask(do="connect", port=port)
         pairs = alternate(
             lambda _: median(ours.history(calls * 4)),
             lambda _: median(sdk.ask(do="history", count=calls)["seconds"]),
             run.effort.long_rounds,
         )
-        yield figure(_GROUP, _HISTORY, _OFFICIAL, pairs, unit="ms", scale=1e3, gate=10.0)
+    return figure(_GROUP, _HISTORY, _OFFICIAL, pairs, unit="ms", scale=1e3, gate=10.0)
+
+
+def _pushes_against_official(
+    run: Run, child: Child, port: int, ours: Face, python: Path
+) -> Iterator[Outcome]:
+    with official.worker(python) as sdk:
+        sdk.ask(do="connect", port=port)
         for case, handler, gate in ((_TABLE, "table", 5.0), (_TYPED, "raw", None)):
             take = ours.take_tables if handler == "table" else ours.take_typed
             pairs = alternate(
