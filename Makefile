@@ -17,7 +17,7 @@ demo: build
 	$(BIN)/futukit demo
 
 test: build
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: build
 	$(BIN)/ruff check .

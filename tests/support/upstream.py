@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,14 +123,29 @@ def official_python(protobuf: str = "5.29.5") -> Path:
         f"official-{PYTHON_SDK}-protobuf-{protobuf}-py{sys.version_info[0]}{sys.version_info[1]}"
     )
     python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        _require_network(folder.name)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "setuptools<81", f"protobuf=={protobuf}"], check=True)
-        subprocess.run([*install, str(python_sdk_archive()), f"protobuf=={protobuf}"], check=True)
-        (folder / "complete").touch()
+    with _one_at_a_time(folder):
+        if not (folder / "complete").exists():
+            _make_environment(folder, protobuf)
     return python
+
+
+def _make_environment(folder: Path, protobuf: str) -> None:
+    """What installing puts into the folder; its last file says that all of it is there."""
+    _require_network(folder.name)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    install = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    install.append("--disable-pip-version-check")
+    subprocess.run([*install, "setuptools<81", f"protobuf=={protobuf}"], check=True)
+    subprocess.run([*install, str(python_sdk_archive()), f"protobuf=={protobuf}"], check=True)
+    (folder / "complete").touch()
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Tests run in several processes at once: only one of them makes what all of them use."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _require_network(what: str) -> None:
