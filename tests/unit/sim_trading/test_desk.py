@@ -235,7 +235,7 @@ def test_disabled_orders_end_with_their_day_or_date_too() -> None:
     floor.advance(18 * 3600)
     assert kept.status == S.DISABLED
     floor.desk.modify(account, kept, ModifyOrderOp.ENABLE)
-    assert kept.status == S.SUBMITTED
+    assert S(kept.status) == S.SUBMITTED
 
 
 def test_us_orders_keep_to_their_sessions(floor: Floor) -> None:
