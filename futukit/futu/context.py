@@ -168,12 +168,13 @@ class OpenContextBase(BaseMethods):
 
     def _adopt(self, client: sync.Client) -> None:
         with self._preparing:
+            # First the handlers: who sees that there is a connection may count on them.
+            for proto_id in self._handlers:
+                self._listen(client, proto_id)
             self._client = client
             if self._closed.is_set():
                 client.close()
                 return
-            for proto_id in self._handlers:
-                self._listen(client, proto_id)
             client.on_state(self._changed)
         self._prepare(client)
 
