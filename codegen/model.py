@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import docs as docs_table
 from . import enums as enums_table
 from . import ids as ids_table
 from . import secrets as secrets_table
+from . import service as grpc_service
 from .docs import Docs
 from .errors import CodegenError
 from .naming import Naming, require_distinct
 from .schema import Enum, Field, File, Message, Schema
 from .schema import load as load_schema
+from .service_bodies import may_be_whole
 
 _WIDTH = 100
 SCALARS = {
@@ -55,6 +57,7 @@ class Project:
     docs: Docs
     naming: Naming
     secrets: frozenset[str] = frozenset()
+    service: grpc_service.Service | None = None
     owners: dict[str, str] = field(init=False)
     circular: frozenset[str] = field(init=False)
     true_enums: frozenset[str] = field(init=False)
@@ -80,7 +83,8 @@ class Project:
             docs_table.validate(docs, schema, {row.proto_id for row in rows})
         bindings = enums_table.load(protos / "enums.toml", schema, strict=strict)
         secrets = secrets_table.load(protos / "secrets.toml", schema, strict=strict)
-        return cls(schema, rows, bindings, docs, Naming.load(), secrets)
+        service = grpc_service.load(protos)
+        return cls(schema, rows, bindings, docs, Naming.load(), secrets, service)
 
     def module(self, file: File) -> str:
         """Name of the file's module in ``futukit.messages``."""
@@ -147,6 +151,15 @@ class EnumView:
 
 
 @dataclass(frozen=True)
+class ConstantView:
+    """A constant: name, value as source text, docstring."""
+
+    name: str
+    value: str
+    doc: str
+
+
+@dataclass(frozen=True)
 class ModuleView:
     """A generated message module."""
 
@@ -157,6 +170,7 @@ class ModuleView:
     exported_enums: tuple[str, ...]
     enums: tuple[EnumView, ...]
     classes: tuple[ClassView, ...]
+    constants: tuple[ConstantView, ...] = ()
 
     @property
     def bases(self) -> frozenset[str]:
@@ -209,6 +223,8 @@ def modules(project: Project) -> list[ModuleView]:
     require_distinct("modules", {file.name: project.module(file) for file in files})
     views = [_module(project, file) for file in files]
     views += [_enum_module(project, file) for file in files if file.name in project.circular]
+    if project.service is not None:
+        views.append(_service_module(project, project.service))
     return sorted(views, key=lambda view: view.name)
 
 
@@ -234,6 +250,40 @@ def _enum_module(project: Project, file: File) -> ModuleView:
     enums = tuple(_enum(project, enum) for enum in file.walk_enums())
     name = project.enum_module(file)
     return ModuleView(name, docstring(doc, 0), (), name, (), enums, ())
+
+
+def _service_module(project: Project, service: grpc_service.Service) -> ModuleView:
+    file, name = service.file, project.module(service.file)
+    own = replace(project, docs=service.docs)
+    whole_only = [
+        row.proto_id
+        for row in project.ids
+        if row.request is not None and may_be_whole(project.schema, row.messages(project.schema)[0])
+    ]
+    constants = [
+        ConstantView(
+            project.naming.attribute(call.name).upper(),
+            literal(call.path),
+            docstring(f"The path of the call {call.name}.", 0),
+        )
+        for call in service.calls
+    ]
+    ids = ", ".join(map(str, whole_only))
+    said = (
+        "The requests of which a bare C2S may look like a whole Request: a body is only ever read "
+        "as the whole."
+    )
+    constants.append(ConstantView("WHOLE_ONLY", f"frozenset({{{ids}}})", docstring(said, 0)))
+    return ModuleView(
+        name,
+        docstring(f"The gRPC service {service.full_name}: its messages and the paths of calls.", 0),
+        (),
+        name,
+        (),
+        (),
+        tuple(_class(own, file, message) for message in file.messages),
+        tuple(constants),
+    )
 
 
 def _imports(project: Project, file: File) -> set[str]:

@@ -33,6 +33,7 @@ __all__ = [
     "compile_folder",
     "load",
     "load_files",
+    "message_of",
 ]
 
 #: The gRPC service is written by hand and is no part of the OpenD schema.
@@ -212,8 +213,11 @@ def load_files(descriptor_set: Any) -> Schema:
     return _schema(descriptor_set)
 
 
-def compile_folder(folder: Path, names: Sequence[str]) -> Any:
-    """Compile the named files of a folder; gives a ``FileDescriptorSet`` in the order of names."""
+def compile_folder(folder: Path, names: Sequence[str], *, comments: bool = False) -> Any:
+    """Compile the named files of a folder; gives a ``FileDescriptorSet`` in the order of names.
+
+    With ``comments`` its ``source_code_info`` is there, too.
+    """
     for name in names:
         if not FILE_NAME.fullmatch(name):
             raise SchemaError("a file name may hold only letters, digits and _", file=name)
@@ -223,6 +227,7 @@ def compile_folder(folder: Path, names: Sequence[str]) -> Any:
         output = Path(temporary).resolve() / "set.pb"
         # -P: no module is imported from the folder. The folder is no -I, which splits at colons.
         command = [sys.executable, "-P", "-m", "grpc_tools.protoc", "-I."]
+        command += ["--include_source_info"] if comments else []
         command += [f"--descriptor_set_out={output}", *names]
         done = _run(command, folder)
         if done.returncode != 0:
@@ -289,12 +294,13 @@ def _file(proto: Any) -> File:
         proto.name,
         proto.package,
         tuple(proto.dependency),
-        tuple(_message(m, prefix, proto.name) for m in proto.message_type),
+        tuple(message_of(m, prefix, proto.name) for m in proto.message_type),
         tuple(_enum(e, prefix) for e in proto.enum_type),
     )
 
 
-def _message(proto: Any, prefix: str, file: str) -> Message:
+def message_of(proto: Any, prefix: str, file: str) -> Message:
+    """The model of a ``DescriptorProto``; raises :class:`SchemaError` for what is not carried."""
     full_name = prefix + proto.name
     if proto.options.map_entry:
         raise SchemaError("maps are not carried", file=file, field=full_name)
@@ -308,7 +314,7 @@ def _message(proto: Any, prefix: str, file: str) -> Message:
         proto.name,
         full_name,
         tuple(_field(f, full_name, file) for f in proto.field),
-        tuple(_message(m, f"{full_name}.", file) for m in proto.nested_type),
+        tuple(message_of(m, f"{full_name}.", file) for m in proto.nested_type),
         tuple(_enum(e, f"{full_name}.") for e in proto.enum_type),
         proto.options.deprecated,
     )

@@ -9,6 +9,7 @@ _MODULES = frozenset(
         "_qot_common_enums",
         "_trd_common_enums",
         "common",
+        "futu_service",
         "get_delay_statistics",
         "get_global_state",
         "get_user_info",

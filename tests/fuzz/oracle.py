@@ -63,7 +63,7 @@ def compile_pool(*folders: Path) -> descriptor_pool.DescriptorPool:
 
 @cache
 def our_classes() -> dict[str, type[msgspec.Struct]]:
-    """Every generated message class by its full proto name."""
+    """Every generated class of OpenD's messages by its full proto name."""
     classes: dict[str, type[msgspec.Struct]] = {}
     for module in iter_modules(futukit.messages.__path__):
         for value in vars(import_module(f"futukit.messages.{module.name}")).values():
@@ -73,7 +73,8 @@ def our_classes() -> dict[str, type[msgspec.Struct]]:
                 and value is not msgspec.Struct
             ):
                 classes[codec.plan_of(value).full_name] = value
-    return classes
+    # Upstream does not have the gRPC service.
+    return {name: cls for name, cls in classes.items() if not name.startswith("futu.service.")}
 
 
 def message_names(pool: descriptor_pool.DescriptorPool, folder: Path) -> Iterator[str]:
@@ -242,13 +243,13 @@ def _missing(theirs: Any) -> tuple[set[str], bool]:
     return certain, doubtful
 
 
-def _has_broken_text(theirs: Any) -> bool:
+def has_broken_text(theirs: Any) -> bool:
     for field, value in theirs.ListFields():
         items = value if field.is_repeated else [value]
         if field.type == FieldDescriptor.TYPE_STRING:
             broken = any(isinstance(item, bytes) for item in items)
         elif field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
-            broken = any(_has_broken_text(item) for item in items)
+            broken = any(has_broken_text(item) for item in items)
         else:
             broken = False
         if broken:
@@ -275,7 +276,7 @@ def agree(cls: type[Any], upb: Any, data: bytes) -> None:
     ours, error = _read(lambda body: codec.decode(cls, body), data, DecodeError)
     if error is None:
         assert theirs is not None, "the oracle refuses this"
-        assert not _has_broken_text(theirs)
+        assert not has_broken_text(theirs)
         assert not _missing(theirs)[0]
         compare(cls, ours, theirs)
     elif theirs is not None and error.reason != "not UTF-8":

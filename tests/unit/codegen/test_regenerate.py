@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen import render
+from codegen import render, service
 from codegen import schema as schemas
 from codegen.model import Project
 from tests.support import upstream
@@ -34,8 +34,10 @@ def new_release() -> Path:
 
 
 def message_names(protos: Path) -> list[str]:
-    schema = schemas.load(protos)
-    return sorted(m.full_name for file in schema.files for m in file.walk_messages())
+    files = [*schemas.load(protos).files]
+    if (grpc := service.load(protos)) is not None:
+        files.append(grpc.file)
+    return sorted(m.full_name for file in files for m in file.walk_messages())
 
 
 def assert_whole(out: Path, protos: Path) -> dict[str, object]:
@@ -66,14 +68,14 @@ def test_an_update_regenerates_everything(
     """The older schema first, then the newer one over it: the end is what is committed."""
     protos, out = tmp_path / "protos", tmp_path / "out"
     protos.mkdir()
-    # InitWebSocket comes from the other SDK; the lock says so.
-    for name in (*TABLES, "InitWebSocket.proto", "lock.toml"):
+    # InitWebSocket comes from the other SDK; the lock says so. The gRPC service is written by hand.
+    for name in (*TABLES, "InitWebSocket.proto", "lock.toml", schemas.SERVICE_FILE):
         shutil.copy(PROTOS / name, protos / name)
     overlay(out)
 
     synced = codegen("sync", old_release, "--protos", protos)
     assert synced.returncode == 0, synced.stderr
-    assert len(list(protos.glob("*.proto"))) == 78
+    assert len(list(protos.glob("*.proto"))) == 79
 
     refused = codegen("generate", "--protos", protos, "--out", out)
     assert refused.returncode == 2
