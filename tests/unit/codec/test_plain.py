@@ -42,7 +42,8 @@ SCALARS: dict[str, list[Any]] = {
 
 
 def message_classes() -> Iterator[type[Struct]]:
-    for name in dir(futukit.messages):
+    # In the gRPC service's file, which is proto3, 0 and "" are no values.
+    for name in sorted({*dir(futukit.messages)} - {"futu_service"}):
         module = import_module(f"futukit.messages.{name}")
         for export in getattr(module, "__all__", ()):
             cls = getattr(module, export)
