@@ -172,7 +172,11 @@ def test_a_corrupt_archive_is_refused(python_sdk: Build) -> None:
         source.read(str(path))
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive", gzip.compress(b"no tar" * 200)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"not an archive", gzip.compress(b"no tar" * 200)],
+    ids=["empty", "text", "gzip"],
+)
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)
