@@ -29,8 +29,9 @@ BODIES: Final = ("protobuf", "json")
 ENCRYPTIONS: Final = ("none", "ftaes_ecb", "aes_ecb", "aes_cbc")
 """What can be in force on a connection, besides TLS."""
 
-Dialect = Literal["frames", "framed", "script"]
-"""Frames on a stream; a frame per WebSocket message; the JavaScript SDK's WebSocket packets."""
+Dialect = Literal["frames", "framed", "script", "grpc"]
+"""Frames on a stream; a frame per WebSocket message; the JavaScript SDK's WebSocket packets; gRPC
+calls and a stream of pushes."""
 
 
 class Scheme(NamedTuple):
@@ -52,17 +53,19 @@ class Scheme(NamedTuple):
         return None
 
 
-_SCRIPT: Final = (("protobuf",), ("none",))
+_PLAIN_PROTOBUF: Final = (("protobuf",), ("none",))
 
 SCHEMES: Final = {
     scheme.name: scheme
     for scheme in (
         Scheme("tcp", "frames", False, 11111),
         Scheme("tcps", "frames", True, 11111),
-        Scheme("ws", "script", False, 33333, *_SCRIPT),
-        Scheme("wss", "script", True, 33333, *_SCRIPT),
+        Scheme("ws", "script", False, 33333, *_PLAIN_PROTOBUF),
+        Scheme("wss", "script", True, 33333, *_PLAIN_PROTOBUF),
         Scheme("ft+ws", "framed", False, 33333),
         Scheme("ft+wss", "framed", True, 33333),
+        Scheme("grpc", "grpc", False, 22500, *_PLAIN_PROTOBUF),
+        Scheme("grpcs", "grpc", True, 22500, *_PLAIN_PROTOBUF),
     )
 }
 """Every scheme that a URL may have."""
@@ -102,7 +105,8 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(url: str) -> Endpoint:
-    """Read a URL. The port may be left out: 11111 for frames, 33333 for WebSockets.
+    """Read a URL. The port may be left out: 11111 for frames, 33333 for WebSockets, 22500 for
+    gRPC.
 
     Raises UsageError, naming the schemes that are known, for anything that is not such a URL.
     """

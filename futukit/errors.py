@@ -21,6 +21,12 @@
     ├── ConnectionLost (also ConnectionError)    the connection went away with calls in flight
     ├── ClientClosed                   the client was closed by its owner
     ├── RequestTimeout (also TimeoutError)       no answer within *our* time limit
+    ├── GatewayError                   a gRPC server refused a call or could not answer it
+    │   ├── Unauthenticated            no API key, or one that is not known or has expired
+    │   ├── PermissionDenied           what the API key may do does not include this
+    │   ├── RateLimited                too many calls: ``retry_after`` says when to come back
+    │   ├── InvalidCall                the server cannot read the request, or it is too large
+    │   └── UnsupportedCall            the server does not have what was called
     └── ServerError                    OpenD answered with a retType other than 0
         ├── ServerFailed               retType -1
         ├── ServerTimeout              retType -100: OpenD's own time limit
@@ -29,7 +35,8 @@
         └── ServerInvalid              retType -500
 
 Facts are attributes, never only text: ``proto_id``, ``serial``, ``offset``, ``ret_type``,
-``err_code``, ``requests_in_doubt``. A message never contains a key, a password or a body.
+``err_code``, ``status``, ``retry_after``, ``requests_in_doubt``. A message never contains a key, a
+password or a body.
 """
 
 from __future__ import annotations
@@ -48,8 +55,12 @@ __all__ = [
     "ForkedProcessError",
     "FrameError",
     "FutukitError",
+    "GatewayError",
     "HandshakeError",
+    "InvalidCall",
     "LocalProtocolError",
+    "PermissionDenied",
+    "RateLimited",
     "RemoteProtocolError",
     "RequestTimeout",
     "ServerDisconnected",
@@ -58,7 +69,9 @@ __all__ = [
     "ServerInvalid",
     "ServerTimeout",
     "ServerUnknown",
+    "Unauthenticated",
     "UnexpectedPacket",
+    "UnsupportedCall",
     "UsageError",
     "server_error",
 ]
@@ -269,6 +282,53 @@ class RequestTimeout(FutukitError, TimeoutError):
         self.proto_id = proto_id
         self.serial = serial
         self.requests_in_doubt = requests_in_doubt
+
+
+class GatewayError(FutukitError):
+    """A gRPC server refused a call, or could not answer it, whatever OpenD would have said.
+
+    ``status`` is gRPC's name for it (``"INTERNAL"``), ``reason`` the server's text. Of the
+    subclasses the call was not carried out; for any other status an order is in doubt, and
+    ``requests_in_doubt`` holds its serial.
+    """
+
+    def __init__(
+        self,
+        status: str,
+        reason: str = "",
+        proto_id: int | None = None,
+        serial: int | None = None,
+        requests_in_doubt: tuple[int, ...] = (),
+    ) -> None:
+        where = "" if proto_id is None else f" (proto id {proto_id}, serial {serial})"
+        super().__init__(f"{reason or 'no reason given'}: gRPC status {status}{where}")
+        self.status = status
+        self.reason = reason
+        self.proto_id = proto_id
+        self.serial = serial
+        self.requests_in_doubt = requests_in_doubt
+
+
+class Unauthenticated(GatewayError):
+    """The server wants an API key, and the one it got, if any, is not known or has expired."""
+
+
+class PermissionDenied(GatewayError):
+    """The scopes or limits of the API key do not include this call."""
+
+
+class RateLimited(GatewayError):
+    """Too many calls. ``retry_after`` is in how many seconds one may come back, where told."""
+
+    retry_after: float | None = None
+
+
+class InvalidCall(GatewayError):
+    """The server cannot read the request, or takes none that large."""
+
+
+class UnsupportedCall(GatewayError):
+    """The server does not have what was called."""
 
 
 class ServerError(FutukitError):

@@ -43,9 +43,12 @@ class Options:
         ``encryption``; without a key on both sides that is nothing.
     rsa_key: OpenD's private key, as PEM text or as the path of a PEM file.
     ws_key: OpenD's WebSocket key (ws:// and wss:// only), in plain; its MD5 is sent.
+    api_key: the key that a gRPC server asks for (grpc:// and grpcs:// only); each call carries it
+        as ``authorization: Bearer``.
     tls_ca: PEM file of the authorities to trust, in place of the platform's.
     tls_cert, tls_key: PEM files of a certificate to show to the server, and of its key.
-    tls_verify: false trusts any certificate. For development with self-signed ones.
+    tls_verify: false trusts any certificate. For development with self-signed ones; grpcs://
+        always verifies.
     tls_server_name: the name in the server's certificate, where it is not the URL's host.
     trace: True writes each packet to stderr as one readable line; a function gets these lines.
         Not for the URL.
@@ -68,6 +71,7 @@ class Options:
     encryption: str | None = None
     rsa_key: str | None = field(default=None, repr=False)
     ws_key: str | None = field(default=None, repr=False)
+    api_key: str | None = field(default=None, repr=False)
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
@@ -143,6 +147,13 @@ def _secret(name: str, value: object) -> str:
     return value
 
 
+def _header_secret(name: str, value: object) -> str:
+    text = _secret(name, value)
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise UsageError(f"option {name} is printable ASCII: it travels in a header")
+    return text
+
+
 def _trace(name: str, value: object) -> object:
     if isinstance(value, bool) or callable(value):
         return value
@@ -174,6 +185,7 @@ _OWN: dict[str, _Reader] = {
     "encryption": _choice(*ENCRYPTIONS, "required"),
     "rsa_key": _secret,
     "ws_key": _secret,
+    "api_key": _header_secret,
     "tls_ca": _path,
     "tls_cert": _path,
     "tls_key": _path,
@@ -199,10 +211,14 @@ def options_for(endpoint: Endpoint, keywords: Mapping[str, Any]) -> Options:
         reason = scheme.refusal(options.push_format, "none")
     if reason is None and encryption != "none" and options.rsa_key is None:
         reason = f"encryption {encryption!r} needs an rsa_key; without one nothing is encrypted"
-    if reason is None and options.rsa_key is not None and scheme.dialect == "script":
+    if reason is None and options.rsa_key is not None and scheme.dialect in ("script", "grpc"):
         reason = f"{scheme.name}:// has no use for an rsa_key"
     if reason is None and options.ws_key is not None and scheme.dialect != "script":
         reason = f"{scheme.name}:// has no use for a ws_key, only ws:// and wss:// have"
+    if reason is None and options.api_key is not None and scheme.dialect != "grpc":
+        reason = f"{scheme.name}:// has no use for an api_key, only grpc:// and grpcs:// have"
+    if reason is None and scheme.dialect == "grpc" and scheme.tls and not options.tls_verify:
+        reason = f"{scheme.name}:// always verifies the server: give tls_ca, not tls_verify=False"
     if reason is None and not scheme.tls:
         reason = _tls_without_use(scheme.name, options)
     if reason is None and options.tls_key is not None and options.tls_cert is None:

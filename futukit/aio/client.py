@@ -15,8 +15,7 @@ from futukit.aio._system import SystemMethods
 from futukit.aio._trade import TradeMethods
 from futukit.aio.pushes import Mailbox, Pushes
 from futukit.aio.quote import Quote
-from futukit.channels import Security, opener, security_of
-from futukit.channels.tcp_asyncio import TcpChannel
+from futukit.channels import AsyncioChannel, Credentials, credentials_of, opener
 from futukit.core.client import (
     ClientBase,
     ClientState,
@@ -46,14 +45,14 @@ class Client(ClientBase):
     there is no connection fail at once with ConnectionLost; nothing is ever sent twice.
     """
 
-    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+    def __init__(self, wiring: Wiring, security: Credentials) -> None:
         super().__init__(wiring, random, observer_for(wiring.options.trace))
         self._security = security
         self.system = SystemMethods(self)
         self.quote = Quote(self)
         self.trade = TradeMethods(self)
         self._loop = asyncio.get_running_loop()
-        self._channel: TcpChannel | None = None
+        self._channel: AsyncioChannel | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._trying: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -262,7 +261,7 @@ class Client(ClientBase):
         timeout = self._options.connect_timeout
         session = self._new_session(time.time() - began, timeout)
         trying = self._trying = self._loop.create_future()
-        channel = self._channel = await opener("asyncio")(
+        channel = self._channel = await opener("asyncio", self._wiring.scheme.dialect)(
             self._endpoint, session, self._deliver, security=self._security, timeout=timeout
         )
         try:
@@ -304,7 +303,7 @@ class Client(ClientBase):
                 if not event.call.waiter.done():
                     event.call.waiter.set_result(event.body)
             elif isinstance(event, Failed):
-                self._doubt(event.call)
+                self._doubt_failed(event)
                 if not event.call.waiter.done():
                     event.call.waiter.set_exception(event.error)
             elif isinstance(event, Ready):
@@ -387,7 +386,7 @@ class Client(ClientBase):
 class Connecting:
     """What :func:`connect` returns: await it, or use it with ``async with``."""
 
-    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+    def __init__(self, wiring: Wiring, security: Credentials) -> None:
         self._wiring = wiring
         self._security = security
         self._client: Client | None = None
@@ -422,4 +421,4 @@ def connect(url: str, **options: Any) -> Connecting:
         HandshakeError: OpenD refused the connection, or answered with nonsense.
     """
     wiring = Wiring(url, options)
-    return Connecting(wiring, security_of(wiring.endpoint, wiring.options))
+    return Connecting(wiring, credentials_of(wiring.endpoint, wiring.options))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from futukit.channels import Security
 from futukit.core.events import Event
-from futukit.core.links import Link
+from futukit.core.links import ByteLink
 from futukit.endpoint import Endpoint
 from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
 
@@ -23,7 +23,7 @@ class Session(Protocol):
     """What a channel needs of a session, of either role."""
 
     @property
-    def link(self) -> Link:
+    def link(self) -> ByteLink:
         """Its link's reader gets the bytes."""
 
     def receive(self, now: float, /) -> list[Event]:

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--tcp", type=_port, metavar="PORT", help="serve TCP there, 0: any free port [11111]")
     add("--ws", type=_port, metavar="PORT", help="also serve WebSockets there, 0: any free port")
+    add("--grpc", type=_port, metavar="PORT", help="also serve gRPC there, 0: any free port")
     add("--tcps", type=_port, metavar="PORT", help="also serve TCP under TLS there")
     add("--host", default="127.0.0.1", help="address to serve on")
     add("--control", type=_port, metavar="PORT", help="also take commands there, 0: any free port")
@@ -66,13 +67,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what a client with the RSA key may get",
     )
     add("--ws-key", metavar="KEY", help="key that a WebSocket login must carry")
+    add("--grpc-key", metavar="KEY", help="API key that gRPC calls must carry")
     add(
         "--trade-password",
         default=default.trade_password,
         metavar="PASSWORD",
         help="what unlocks trading on the real accounts [123456]",
     )
-    add("--tls-cert", metavar="FILE", help="certificate for TLS on --ws and --tcps, PEM")
+    add("--tls-cert", metavar="FILE", help="certificate for TLS on --ws, --grpc and --tcps, PEM")
     add("--tls-key", metavar="FILE", help="its private key, PEM")
     add(
         "--insecure-fixed-keys",
@@ -97,7 +99,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
 
 def ports_of(options: argparse.Namespace) -> Ports:
     """The ports that the options name; 11111 for TCP where they name none."""
-    ports = Ports(options.tcp, options.tcps, options.ws)
+    ports = Ports(options.tcp, options.tcps, options.ws, options.grpc)
     return _DEFAULT_PORTS if ports == Ports() else ports
 
 
@@ -125,8 +127,9 @@ async def _serve(settings: Settings, host: str, ports: Ports, control: int | Non
         _on_signals(running)
         ready: dict[str, object] = {"event": "ready"}
         ready |= {name: port for name, port in running.ports._asdict().items() if port is not None}
-        if "wss" in running.schemes:
-            ready["wss"] = running.schemes["wss"]
+        for secure in ("wss", "grpcs"):
+            if secure in running.schemes:
+                ready[secure] = running.schemes[secure]
         if control_port is not None:
             ready["control"] = control_port
         print(msgspec.json.encode(ready).decode(), flush=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
-from futukit.core.events import Call
+from futukit.core.events import Call, Failed
 from futukit.core.pushes import PushKind, PushQueue, PushRouter, without
 from futukit.core.requests import request_kind
 from futukit.core.retry import Backoff
@@ -30,6 +30,7 @@ from futukit.errors import (
     ConnectionLost,
     ForkedProcessError,
     FutukitError,
+    GatewayError,
     ServerError,
     UsageError,
 )
@@ -252,15 +253,22 @@ class ClientBase:
         kind = request_kind(call.proto_id)
         try:
             kind.result(body, call.serial, self._body_format)
+            c2s = kind.c2s_of(call.note, self._body_format)
         except FutukitError:
             return  # refused or unreadable: the caller is told, the book stays
-        self._book.confirm(call.proto_id, kind.c2s_of(call.note, self._body_format))
+        self._book.confirm(call.proto_id, c2s)
 
     def _doubt(self, call: Call) -> tuple[int, ...]:
         """Note a call that goes without an answer; gives its serial if it is an order."""
         if call.is_order:
             self._doubts.append(OrderInDoubt(self.connection_id, call.serial, call.proto_id))
         return call.in_doubt
+
+    def _doubt_failed(self, failed: Failed) -> None:
+        """Note an order that failed, unless a gateway refused it before OpenD saw it."""
+        error = failed.error
+        if not isinstance(error, GatewayError) or error.requests_in_doubt:
+            self._doubt(failed.call)
 
     def _not_ready(self) -> FutukitError:
         if self._closed:

@@ -41,6 +41,10 @@ class Wiring:
         """The link of one new connection."""
         if self.scheme.dialect == "frames":
             return FrameLink(self.options.max_body_bytes)
+        if self.scheme.dialect == "grpc":
+            from futukit.core.links.grpc import GrpcLink
+
+            return GrpcLink(self.options.max_body_bytes)
         from futukit.core.links.websocket import FramedWebSocketLink, ScriptLink
 
         kind = ScriptLink if self.scheme.dialect == "script" else FramedWebSocketLink
@@ -54,6 +58,10 @@ class Wiring:
     def greeting(self) -> Greeting:
         """How one new connection begins."""
         options = self.options
+        if self.scheme.dialect == "grpc":
+            from futukit.core.session.greeting_grpc import GrpcGreeting
+
+            return GrpcGreeting()
         if self.scheme.dialect == "script":
             return ScriptGreeting(options.client_id, options.ws_key)
         secrecy = ClientSecrecy(options.encryption or "none", self._key)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from futukit._native.frame import Envelope
 from futukit.core.events import Event, Introduced, Lost, Request
-from futukit.core.links import Link
+from futukit.core.links import ByteLink
 from futukit.core.session import ServerSession
 from futukit.core.session.machine import INIT_CONNECT
 from futukit.errors import ConnectionLost, RemoteProtocolError
@@ -29,7 +29,7 @@ __all__ = ["Connection"]
 class Connection(asyncio.BufferedProtocol):
     """One client."""
 
-    def __init__(self, server: Server, link: Link, *, in_web_socket: bool) -> None:
+    def __init__(self, server: Server, link: ByteLink, *, in_web_socket: bool) -> None:
         self._server = server
         self._in_web_socket = in_web_socket
         self._opend = server.opend
@@ -86,6 +86,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     # What the server asks for.
+
+    @property
+    def introduced(self) -> bool:
+        """Whether the client has said who it is."""
+        return self._peer is not None
 
     @property
     def busy(self) -> bool:

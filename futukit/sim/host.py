@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from ipaddress import ip_address
 from math import isfinite
 from ssl import SSLContext
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from futukit.errors import ConnectError, UsageError
 from futukit.messages import qot_common
@@ -32,6 +33,9 @@ from futukit.sim.notices import make_notice
 from futukit.sim.server import Server
 from futukit.sim.settings import LONGEST_ADVANCE_SECONDS, Settings, check_port
 
+if TYPE_CHECKING:
+    from futukit.sim.grpc_door import GrpcDoor
+
 __all__ = ["Host", "Ports"]
 
 _SLICE_SECONDS: Final = 1.0
@@ -48,17 +52,19 @@ _MICROSECOND: Final = 1e-6
 class Ports(NamedTuple):
     """Ports of a simulator; 0 is any free one, None is no such door.
 
-    ``ws`` takes both WebSocket dialects, under TLS where there is a certificate.
+    ``ws`` takes both WebSocket dialects, under TLS where there is a certificate; so does ``grpc``.
     """
 
     tcp: int | None = None
     tcps: int | None = None
     ws: int | None = None
+    grpc: int | None = None
 
     def schemes(self, *, tls: bool) -> dict[str, int]:
         """The URL schemes that these ports serve."""
         web = ("wss", "ft+wss") if tls else ("ws", "ft+ws")
         ports = {"tcp": self.tcp, "tcps": self.tcps, **dict.fromkeys(web, self.ws)}
+        ports["grpcs" if tls else "grpc"] = self.grpc
         return {scheme: port for scheme, port in ports.items() if port is not None}
 
 
@@ -78,6 +84,7 @@ class Host:
         self.opend = OpenD(settings)
         self.server = Server(self.opend)
         self.ports = Ports()
+        self._grpc: GrpcDoor | None = None
         self.stopped = asyncio.Event()
         self._moving = asyncio.Lock()
         self._live: asyncio.Task[None] | None = None
@@ -92,8 +99,11 @@ class Host:
             if port is not None:
                 check_port(port)
         tls = self._tls(ports)
-        if ports.ws is not None and tls is None and not _is_local(host):
-            raise UsageError("a WebSocket on an address that is not local needs tls_cert")
+        for what, needed in (("a WebSocket", ports.ws), ("gRPC", ports.grpc)):
+            if needed is not None and tls is None and not _is_local(host):
+                raise UsageError(f"{what} on an address that is not local needs tls_cert")
+        if ports.grpc is not None:
+            self._grpc = self._grpc_door()
         doors: tuple[tuple[int | None, bool, SSLContext | None], ...] = (
             (ports.tcp, False, None),
             (ports.tcps, False, tls),
@@ -111,9 +121,27 @@ class Host:
                 await self.server.stop()
                 reason = f"cannot listen on {host}:{port}: {error.strerror}"
                 raise ConnectError(reason) from error
-        self.ports = Ports(*served)
+        grpc = await self._open_grpc(host, ports.grpc)
+        self.ports = Ports(*served)._replace(grpc=grpc)
         if not self.opend.settings.freeze:
             self._live = asyncio.create_task(self._run_live())
+
+    async def _open_grpc(self, host: str, port: int | None) -> int | None:
+        if port is None or self._grpc is None:
+            return None
+        try:
+            return await self._grpc.listen(host, port)
+        except OSError as error:
+            await self.server.stop()
+            reason = f"cannot listen on {host}:{port}: {error.strerror}"
+            raise ConnectError(reason) from error
+
+    def _grpc_door(self) -> GrpcDoor:
+        # Only who wants it pays. The first of these says what to install where grpcio is missing.
+        import_module("futukit.channels.grpc")
+        from futukit.sim.grpc_door import GrpcDoor
+
+        return GrpcDoor(self.opend)
 
     @property
     def schemes(self) -> dict[str, int]:
@@ -136,6 +164,8 @@ class Host:
         if self._live is not None:
             self._live.cancel()
             await asyncio.gather(self._live, return_exceptions=True)
+        if self._grpc is not None:
+            await self._grpc.stop()
         await self.server.stop()
 
     async def perform(self, command: Command) -> Result:
@@ -175,7 +205,8 @@ class Host:
             history_used_quota=len(opend.history_quota.used(opend.now)),
             orphans=opend.book.orphans,
             faults=len(opend.faults),
-            slow_clients_cut=self.server.slow_clients_cut,
+            slow_clients_cut=self.server.slow_clients_cut
+            + (0 if self._grpc is None else self._grpc.slow_clients_cut),
         )
 
     # Time.
@@ -201,9 +232,14 @@ class Host:
         end = self.opend.now + seconds
         while True:
             self._happened(self.opend.market.advance(self._slice(end)))
-            await self.server.settle()
+            await self._settle()
             if end - self.opend.now < _MICROSECOND:
                 return
+
+    async def _settle(self) -> None:
+        await self.server.settle()
+        if self._grpc is not None:
+            await self._grpc.settle()
 
     def _slice(self, end: float) -> float:
         """How far to go at once: to what is due next, and never past ``end``."""
@@ -221,7 +257,7 @@ class Host:
         while self._trades < wanted:
             before = self._trades
             self._happened(self.opend.market.step(1))
-            await self.server.settle()
+            await self._settle()
             if self._trades == before:
                 raise UsageError("nothing trades any more: every market is closed")
 

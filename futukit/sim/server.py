@@ -13,7 +13,7 @@ from typing import Any, Final
 from futukit._native.frame import Envelope
 from futukit.core.events import Event
 from futukit.core.keys import load_rsa_key
-from futukit.core.links import Link
+from futukit.core.links import ByteLink
 from futukit.core.links.frames import FrameLink
 from futukit.core.secrecy import ServerSecrecy
 from futukit.core.session import ServerSession
@@ -58,7 +58,7 @@ class Server:
     ) -> int:
         """Listen on one more port; returns it. Raises OSError where that cannot be."""
         loop = asyncio.get_running_loop()
-        new_link: Callable[[], Link] = partial(FrameLink, MAX_REQUEST_BYTES, server=True)
+        new_link: Callable[[], ByteLink] = partial(FrameLink, MAX_REQUEST_BYTES, server=True)
         if web_socket:
             from futukit.core.links.websocket import ServerWebSocketLink  # only who wants it pays
 
@@ -95,7 +95,7 @@ class Server:
     @property
     def unintroduced(self) -> int:
         """How many connections have not said InitConnect."""
-        return len(self.connections) - len(self.opend.peers)
+        return sum(not connection.introduced for connection in self.connections)
 
     def session_time(self) -> float:
         """The time that sessions live by."""
@@ -104,7 +104,7 @@ class Server:
         return asyncio.get_running_loop().time()
 
     def new_session(
-        self, welcome: init_connect.S2C, link: Link, refusal: str | None
+        self, welcome: init_connect.S2C, link: ByteLink, refusal: str | None
     ) -> ServerSession:
         """A session for a connection, which may be refused from the start."""
         settings = self.opend.settings

@@ -45,8 +45,9 @@ class Settings:
     encryption: what such a client gets: "any" algorithm that it asks for, "ftaes_ecb" whatever
         it asks for, or "none".
     ws_key: the key that a login of the JavaScript SDK's WebSocket dialect must carry.
+    grpc_key: the API key that gRPC calls must carry (``authorization: Bearer``); None: any may.
     trade_password: what unlocks trading on the real accounts.
-    tls_cert, tls_key: PEM files for TLS on the WebSocket port and on the port of tcps://.
+    tls_cert, tls_key: PEM files for TLS on the WebSocket and gRPC ports and on that of tcps://.
     insecure_fixed_keys: connection ids and keys come from the seed instead of the operating
         system, so that whole byte streams repeat. For golden files only.
     """
@@ -65,6 +66,7 @@ class Settings:
     rsa_key: str | None = field(default=None, repr=False)
     encryption: str = "any"
     ws_key: str | None = field(default=None, repr=False)
+    grpc_key: str | None = field(default=None, repr=False)
     trade_password: str = field(default="123456", repr=False)
     tls_cert: str | None = None
     tls_key: str | None = None

@@ -105,10 +105,10 @@ class AsyncSimulatedOpenD:
 class SimulatedOpenD(Control):
     """A simulated OpenD on loopback.
 
-    host, port: where to listen; port 0 is any free one, None no TCP. ws, tcps: also serve
-    WebSockets (both dialects, under TLS with ``tls_cert`` and ``tls_key``) and TCP under TLS on
-    these ports. control_port: also listen for commands there. The settings are those of
-    futukit.sim.settings.Settings: seed, freeze, speed, rsa_key, ws_key and so on.
+    host, port: where to listen; port 0 is any free one, None no TCP. ws, grpc, tcps: also serve
+    WebSockets (both dialects), gRPC (both under TLS with ``tls_cert`` and ``tls_key``) and TCP
+    under TLS on these ports. control_port: also listen for commands there. The settings are those
+    of futukit.sim.settings.Settings: seed, freeze, speed, rsa_key, ws_key and so on.
 
     As a context manager it serves in a thread of its own; ``url``, ``port`` and the commands
     are then at hand. With ``async with`` it serves in the running event loop.
@@ -121,12 +121,13 @@ class SimulatedOpenD(Control):
         port: int | None = 0,
         ws: int | None = None,
         tcps: int | None = None,
+        grpc: int | None = None,
         control_port: int | None = None,
         **settings: Any,
     ) -> None:
         self._settings = Settings(**settings)
         self._address = host
-        self._ports = Ports(tcp=port, tcps=tcps, ws=ws)
+        self._ports = Ports(tcp=port, tcps=tcps, ws=ws, grpc=grpc)
         self._wanted_control_port = control_port
         self._running: _Running | None = None
         self._thread: _LoopThread | None = None

@@ -47,6 +47,7 @@ _OPTIONS: Final = {item.name for item in fields(Settings)} | {
     "tcp",
     "ws",
     "tcps",
+    "grpc",
     "host",
     "control",
 }
@@ -60,6 +61,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True):
     tcps: int | None = None
     ws: int | None = None
     wss: int | None = None
+    grpc: int | None = None
+    grpcs: int | None = None
     control: int | None = None
 
 
@@ -110,7 +113,8 @@ class SpawnedOpenD(Control):
     def urls(self) -> dict[str, str]:
         """Where clients connect to, by the URL's scheme."""
         up = self._up
-        return urls_of(_LOOPBACK, Ports(up.tcp, up.tcps, up.ws).schemes(tls=up.wss is not None))
+        tls = up.wss is not None or up.grpcs is not None
+        return urls_of(_LOOPBACK, Ports(up.tcp, up.tcps, up.ws, up.grpc).schemes(tls=tls))
 
     @property
     def port(self) -> int:

@@ -13,8 +13,8 @@ from random import random
 from types import TracebackType
 from typing import Any, Final, TypeVar, overload
 
-from futukit.channels import Security, opener, security_of
-from futukit.channels.tcp_blocking import TcpChannel, Wakeup
+from futukit.channels import BlockingChannel, Credentials, credentials_of, opener
+from futukit.channels.tcp_blocking import Wakeup
 from futukit.core.client import (
     ClientBase,
     ClientState,
@@ -52,7 +52,7 @@ class Client(ClientBase):
     there is no connection fail at once with ConnectionLost; nothing is ever sent twice.
     """
 
-    def __init__(self, wiring: Wiring, security: Security | None) -> None:
+    def __init__(self, wiring: Wiring, security: Credentials) -> None:
         super().__init__(wiring, random, observer_for(wiring.options.trace))
         self._security = security
         self.system = SystemMethods(self)
@@ -63,7 +63,7 @@ class Client(ClientBase):
         self._lock = threading.RLock()
         self._wakeup = Wakeup()
         self._dispatcher = Dispatcher(wiring.options.push_queue)
-        self._channel: TcpChannel | None = None
+        self._channel: BlockingChannel | None = None
         self._first = Waiter()
         self._paused = False
         self._sleeping_until = inf
@@ -324,7 +324,7 @@ class Client(ClientBase):
             if self._closed:
                 return None
         try:
-            channel: TcpChannel | None = opener("blocking")(
+            channel: BlockingChannel | None = opener("blocking", self._wiring.scheme.dialect)(
                 self._endpoint,
                 self._wakeup,
                 session.link.reader,
@@ -348,7 +348,7 @@ class Client(ClientBase):
                 self._channel = None
                 channel.close()
 
-    def _serve(self, session: ClientSession, channel: TcpChannel) -> FutukitError | None:
+    def _serve(self, session: ClientSession, channel: BlockingChannel) -> FutukitError | None:
         while not self._closed:
             with self._lock:
                 reading = self._may_read(session)
@@ -364,7 +364,9 @@ class Client(ClientBase):
         self._drain(channel)
         return None
 
-    def _read(self, session: ClientSession, channel: TcpChannel, readable: bool) -> list[Event]:
+    def _read(
+        self, session: ClientSession, channel: BlockingChannel, readable: bool
+    ) -> list[Event]:
         now = time.monotonic()
         events: list[Event] = []
         if readable:
@@ -378,7 +380,7 @@ class Client(ClientBase):
             events += session.tick(now)
         return events
 
-    def _drain(self, channel: TcpChannel) -> None:
+    def _drain(self, channel: BlockingChannel) -> None:
         """Closed in order: write what is left, for a peer that reads."""
         with self._lock:
             channel.finish()
@@ -397,7 +399,7 @@ class Client(ClientBase):
                     self._settle(event.call, event.body)
                 event.call.waiter.set_result(event.body)
             elif isinstance(event, Failed):
-                self._doubt(event.call)
+                self._doubt_failed(event)
                 event.call.waiter.set_exception(event.error)
             elif isinstance(event, Ready):
                 self._became_ready(time.monotonic())
@@ -458,4 +460,4 @@ def connect(url: str, **options: Any) -> Client:
         HandshakeError: OpenD refused the connection, or answered with nonsense.
     """
     wiring = Wiring(url, options)
-    return Client(wiring, security_of(wiring.endpoint, wiring.options))._start()
+    return Client(wiring, credentials_of(wiring.endpoint, wiring.options))._start()

@@ -17,6 +17,7 @@ _DIALECTS = {
     "frames": "TCP",
     "framed": "WebSocket, one frame per message",
     "script": "WebSocket of the JavaScript SDK",
+    "grpc": "gRPC",
 }
 
 

@@ -16,7 +16,9 @@ from futukit.errors import (
     DigestMismatch,
     EncodeError,
     FutukitError,
+    GatewayError,
     HandshakeError,
+    PermissionDenied,
     RemoteProtocolError,
     RequestTimeout,
     ServerFailed,
@@ -35,6 +37,8 @@ SAMPLES: list[FutukitError] = [
     HandshakeError("refused", -1, 5),
     ConnectionLost("gone", 2202, 7, (7,)),
     RequestTimeout("late", 2202, 7, (7,)),
+    GatewayError("INTERNAL", "broken", 2202, 7, (7,)),
+    PermissionDenied("PERMISSION_DENIED", "no", 2202, 7),
     server_error(-1, "no", 5, 3004, 7),
 ]
 

@@ -54,6 +54,13 @@ def test_what_is_left_out_is_settled_by_what_is_said() -> None:
         ("tcp://h", {"tls_ca": "ca.pem"}, "no TLS and no use for tls_ca"),
         ("ft+ws://h", {"tls_verify": False}, "no TLS and no use for tls_verify"),
         ("tcps://h", {"tls_key": "k.pem"}, "needs tls_cert"),
+        ("tcp://h", {"api_key": "k"}, "no use for an api_key"),
+        ("grpc://h", {"ws_key": "k"}, "no use for a ws_key"),
+        ("grpc://h", {"body": "json"}, "carries protobuf bodies"),
+        ("grpc://h", {"encryption": "aes_cbc", "rsa_key": "k"}, "use grpcs://"),
+        ("grpcs://h", {"rsa_key": "k", "encryption": "none"}, "no use for an rsa_key"),
+        ("grpc://h", {"tls_ca": "ca.pem"}, "no TLS and no use for tls_ca"),
+        ("grpcs://h", {"tls_verify": False}, "always verifies"),
     ],
 )
 def test_options_that_do_not_fit_together(url: str, keywords: dict[str, Any], reason: str) -> None:
@@ -62,7 +69,7 @@ def test_options_that_do_not_fit_together(url: str, keywords: dict[str, Any], re
 
 
 def test_keys_do_not_show() -> None:
-    shown = repr(parse_options({}, {"rsa_key": "SECRET", "ws_key": "SECRET"}))
+    shown = repr(parse_options({}, {"rsa_key": "SECRET", "ws_key": "SECRET", "api_key": "SECRET"}))
     assert "SECRET" not in shown
 
 
@@ -93,6 +100,9 @@ def test_keys_do_not_show() -> None:
         ("rsa_key", 5),
         ("rsa_key", ""),
         ("ws_key", b"key"),
+        ("api_key", "two\nlines"),
+        ("api_key", "ключ"),
+        ("api_key", 5),
         ("tls_verify", "perhaps"),
         ("tls_ca", 5),
         ("trace", "yes"),
@@ -111,7 +121,7 @@ def test_an_unknown_option_names_the_known_ones() -> None:
 
 
 def test_a_key_is_never_repeated() -> None:
-    for name in ("rsa_key", "ws_key"):
+    for name in ("rsa_key", "ws_key", "api_key"):
         with pytest.raises(UsageError) as caught:
             parse_options({}, {name: [b"-----BEGIN RSA"]})
         assert "BEGIN" not in str(caught.value)

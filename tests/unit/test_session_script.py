@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from futukit import codec
 from futukit.core.events import Answered, Failed, Lost, Ready, Request
+from futukit.core.links import ByteLink
 from futukit.core.links.refused import DISCONNECTED, OPEND_TIMEOUT, TIMEOUT
 from futukit.core.links.websocket import ScriptLink, ServerWebSocketLink
 from futukit.core.session import ClientSession, ServerSession
@@ -61,7 +62,7 @@ class Pair:
 def carry(session: ClientSession | ServerSession, data: bytes, now: float) -> list[Any]:
     if not data:
         return []
-    reader = session.link.reader
+    reader = cast(ByteLink, session.link).reader
     buffer = reader.get_buffer(len(data))
     buffer[: len(data)] = data
     reader.buffer_updated(len(data))

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from futukit._native.cipher import Cipher
 from futukit._native.frame import Envelope
-from futukit.core.links.refused import Refused
+from futukit.core.links.refused import Refused, Undone
 
-__all__ = ["Link", "Opener", "Reader", "Sealer", "Sink"]
+__all__ = ["ByteLink", "Link", "Opener", "PacketReader", "Reader", "Sealer", "Sink"]
 
 Sink = Callable[[bytes], None]
 """Takes the body of a push. It must not raise."""
@@ -37,16 +37,10 @@ Sealer = Cipher | SealsBodies | None
 Opener = Cipher | OpensBodies | None
 
 
-class Reader(Protocol):
-    """Bytes in, envelopes out. The names are those of ``asyncio.BufferedProtocol``."""
+class PacketReader(Protocol):
+    """Envelopes out, however they come in."""
 
-    def get_buffer(self, sizehint: int = -1, /) -> memoryview:
-        """Memory for the next read."""
-
-    def buffer_updated(self, nbytes: int, /) -> None:
-        """So many bytes were read into it."""
-
-    def route(self, sinks: dict[int, Sink], /) -> Envelope | Refused | None:
+    def route(self, sinks: dict[int, Sink], /) -> Envelope | Refused | Undone | None:
         """Give pushes to their sinks; the first packet that is for nobody, None without one.
 
         Raises RemoteProtocolError for bytes that are not the protocol, and ConnectionLost where
@@ -58,18 +52,32 @@ class Reader(Protocol):
 
     def __next__(self) -> Envelope: ...
 
+    def clear(self) -> None:
+        """Forget everything that has come."""
+
+
+class Reader(PacketReader, Protocol):
+    """Bytes in, envelopes out. The names are those of ``asyncio.BufferedProtocol``."""
+
+    def get_buffer(self, sizehint: int = -1, /) -> memoryview:
+        """Memory for the next read."""
+
+    def buffer_updated(self, nbytes: int, /) -> None:
+        """So many bytes were read into it."""
+
+    def route(self, sinks: dict[int, Sink], /) -> Envelope | Refused | None:
+        """Give pushes to their sinks; the first packet that is for nobody, None without one."""
+
     def eof(self) -> None:
         """The stream has ended. Raises BadLength within a packet."""
-
-    def clear(self) -> None:
-        """Forget every byte."""
 
 
 class Link(Protocol):
     """One connection's dialect. ``sealer`` and ``opener`` are its ciphers, None for plain bodies.
 
     What ``message`` and ``body`` return is to be written; while a link is still opening they
-    return nothing and ``take`` gives it all once the link is open.
+    return nothing and ``take`` gives it all once the link is open. A link over gRPC has no bytes:
+    it hands envelopes to its channel.
     """
 
     sealer: Sealer
@@ -80,8 +88,8 @@ class Link(Protocol):
         """Whether packets are those of the JavaScript SDK: login by InitWebSocket, no KeepAlive."""
 
     @property
-    def reader(self) -> Reader:
-        """Where the bytes that arrive go in."""
+    def reader(self) -> PacketReader:
+        """Where what arrives comes out."""
 
     def start(self) -> None:
         """Client: begin the opening handshake, where there is one."""
@@ -95,6 +103,9 @@ class Link(Protocol):
     def failure(self, proto_id: int, serial: int, error: int, text: str, /) -> bytes:
         """Pack an error in place of an answer, which only the script dialect has."""
 
+    def abandon(self, serial: int, /) -> None:
+        """Nobody waits for the answer to this request any more."""
+
     def ping(self) -> bytes | None:
         """A sign of life of the link's own; None where the session sends KeepAlive."""
 
@@ -103,3 +114,11 @@ class Link(Protocol):
 
     def finish(self) -> bytes:
         """The bytes of an orderly end."""
+
+
+class ByteLink(Link, Protocol):
+    """A link for a channel that carries bytes."""
+
+    @property
+    def reader(self) -> Reader:
+        """Where the bytes that arrive go in."""

@@ -57,6 +57,10 @@ class FrameLink:
         del proto_id, serial, error, text
         return b""
 
+    def abandon(self, serial: int, /) -> None:
+        """Nothing: an answer that nobody waits for is dropped when it comes."""
+        del serial
+
     def ping(self) -> None:
         """None: the session sends KeepAlive."""
 

@@ -1,10 +1,12 @@
-"""How a WebSocket server says no in a packet's header, where there is no body to say it."""
+"""How a server says no where there is no body to say it: in a header, or by a gRPC status."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["DISCONNECTED", "OPEND_TIMEOUT", "TIMEOUT", "Refused"]
+from futukit.errors import FutukitError
+
+__all__ = ["DISCONNECTED", "OPEND_TIMEOUT", "TIMEOUT", "Refused", "Undone"]
 
 TIMEOUT: Final = 1
 OPEND_TIMEOUT: Final = 2
@@ -23,3 +25,11 @@ class Refused(NamedTuple):
     serial: int
     error: int
     text: str
+
+
+class Undone(NamedTuple):
+    """A request whose call failed: ``error`` is what its caller is to be told."""
+
+    proto_id: int
+    serial: int
+    error: FutukitError

@@ -52,6 +52,10 @@ class _WebSocketLink:
         """Client: ask the server for a WebSocket."""
         self._socket.start()
 
+    def abandon(self, serial: int, /) -> None:
+        """Nothing: an answer that nobody waits for is dropped when it comes."""
+        del serial
+
     def take(self) -> bytes:
         """Handshakes, answers to pings, close frames, and packets that waited for the opening."""
         return self._socket.take()

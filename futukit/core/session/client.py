@@ -11,7 +11,7 @@ from futukit._native.frame import Envelope
 from futukit.core.events import Answered, Call, ConnectionInfo, Event, Failed, Lost, Ready
 from futukit.core.links import Link, Sink
 from futukit.core.links.frames import FrameLink
-from futukit.core.links.refused import Refused
+from futukit.core.links.refused import Refused, Undone
 from futukit.core.requests import request_kind
 from futukit.core.session.greeting import Greeting
 from futukit.core.session.machine import (
@@ -28,10 +28,12 @@ from futukit.errors import (
     ConnectError,
     ConnectionLost,
     FutukitError,
+    GatewayError,
     HandshakeError,
     RemoteProtocolError,
     RequestTimeout,
     ServerError,
+    ServerFailed,
     UnexpectedPacket,
     UsageError,
     server_error,
@@ -174,15 +176,17 @@ class ClientSession(Session):
             for packet in self._unrouted():
                 if isinstance(packet, Refused):
                     self._take_refusal(packet, events)
+                elif isinstance(packet, Undone):
+                    self._take_undone(packet, events)
                 else:
                     self._take_envelope(packet, now, events)
                 if self.state is _CLOSED:
                     break
-        except (RemoteProtocolError, ConnectionLost) as error:
+        except (RemoteProtocolError, ConnectionLost, GatewayError) as error:
             events += self._end(error)
         return events
 
-    def _unrouted(self) -> Iterator[Envelope | Refused]:
+    def _unrouted(self) -> Iterator[Envelope | Refused | Undone]:
         """What is no push for a sink. A sink may close this session, which clears the reader."""
         reader = self.link.reader
         if self._observer is None:
@@ -195,7 +199,7 @@ class ClientSession(Session):
             if isinstance(packet, Envelope):
                 self._observer("received", packet)
                 sink = self._sinks.get(packet.proto_id) if packet.body_format == 0 else None
-            if sink is None or isinstance(packet, Refused):
+            if sink is None or not isinstance(packet, Envelope):
                 yield packet
             else:
                 sink(packet.body)
@@ -214,7 +218,7 @@ class ClientSession(Session):
             self._step(_GOT_REPLY, envelope)
             self._check_format(envelope)
             self._take_own(self._own.pop(serial), envelope.body, events)
-        elif proto_id == self._greeting.proto_id:
+        elif proto_id == self._greeting.proto_id and self._abandoned.get(serial) != proto_id:
             self._step(Step.GOT_INIT, envelope)
             self._check_format(envelope)
             self._greeted(envelope, now)
@@ -250,6 +254,32 @@ class ClientSession(Session):
             ret_type, refused.text, refused.error, refused.proto_id, refused.serial
         )
         events.append(Failed(call, error))
+
+    def _take_undone(self, undone: Undone, events: list[Event]) -> None:
+        """A call that gRPC ended without an answer."""
+        serial, error = undone.serial, undone.error
+        if serial == self._init_serial and self.state is State.GREETING:
+            events += self._end(error)
+        elif serial in self.calls:
+            call = self.calls.pop(serial)
+            if call.is_order and _leaves_doubt(error):
+                error.requests_in_doubt = call.in_doubt
+            events.append(Failed(call, error))
+        elif serial in self._own:
+            self._take_own_undone(self._own.pop(serial), error, events)
+        else:
+            self.stray_packets += 1
+
+    def _take_own_undone(self, call: Call, error: FutukitError, events: list[Event]) -> None:
+        if call.proto_id == KEEP_ALIVE:
+            return  # whatever the server says to it, it lives
+        if not isinstance(error, GatewayError):
+            events += self._end(error)
+            return
+        refused = ServerFailed(-1, str(error), 0, call.proto_id, call.serial)
+        refused.__cause__ = error
+        self._unrestored.append(refused)
+        self._finish_restoring(events)
 
     def _check_format(self, envelope: Envelope) -> None:
         if envelope.body_format != self._body_format:
@@ -304,7 +334,8 @@ class ClientSession(Session):
         if self.state is State.GREETING:
             if now < self.next_deadline:
                 return []
-            return self._end(ConnectError(f"no answer to InitConnect in {self._connect_timeout} s"))
+            reason = f"no answer to {self._greeting.name} in {self._connect_timeout} s"
+            return self._end(ConnectError(reason))
         if self._stalled(now, self._beat) or not self._reading:
             self._heard = now
         if now >= self._heard + self._silence:
@@ -382,6 +413,7 @@ class ClientSession(Session):
     def _abandon(self, call: Call) -> None:
         abandoned = self._abandoned
         abandoned[call.serial] = call.proto_id
+        self.link.abandon(call.serial)
         if len(abandoned) > _ABANDONED_KEPT:
             del abandoned[next(iter(abandoned))]
 
@@ -413,3 +445,8 @@ def _ended(call: Call, error: FutukitError | None) -> FutukitError:
     lost = ConnectionLost(str(error), call.proto_id, call.serial, call.in_doubt)
     lost.__cause__ = error
     return lost
+
+
+def _leaves_doubt(error: FutukitError) -> bool:
+    """Whether a call that failed this way may have been carried out all the same."""
+    return type(error) is GatewayError or not isinstance(error, GatewayError)

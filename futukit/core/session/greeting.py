@@ -1,4 +1,7 @@
-"""How a client introduces itself: InitConnect, or InitWebSocket in the script dialect."""
+"""How a client introduces itself: InitConnect, or InitWebSocket in the script dialect.
+
+Over gRPC there is nobody to introduce oneself to: the first answer says that the server is there.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,10 @@ class Greeting(Protocol):
     def proto_id(self) -> int:
         """What both of its packets are."""
 
+    @property
+    def name(self) -> str:
+        """The same in words."""
+
     def begin(self, link: Link, /) -> Any:
         """The request to send; sets the link's ciphers for it and for its answer."""
 
@@ -41,6 +48,7 @@ class ConnectGreeting:
     """InitConnect (1001)."""
 
     proto_id = INIT_CONNECT
+    name = "InitConnect"
 
     def __init__(self, hello: init_connect.C2S, secrecy: ClientSecrecy | None = None) -> None:
         self._secrecy = secrecy or ClientSecrecy()
@@ -69,6 +77,7 @@ class ScriptGreeting:
     """InitWebSocket, the login of the JavaScript SDK's dialect. OpenD tells less there."""
 
     proto_id = INIT_WEB_SOCKET
+    name = "InitWebSocket"
 
     def __init__(self, client_id: str, key: str | None = None) -> None:
         self._request = init_web_socket.Request(

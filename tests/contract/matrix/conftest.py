@@ -40,6 +40,8 @@ class Doors(NamedTuple):
             options["tls_ca"] = self.authority
         if combination.scheme.dialect == "script":
             options["ws_key"] = "sesame"
+        if combination.scheme.dialect == "grpc":
+            options["api_key"] = "open-sesame"
         return options
 
 
@@ -54,8 +56,8 @@ def issued(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="module")
 def doors(issued: Certificates) -> Iterator[Doors]:
-    common: dict[str, Any] = {"seed": 1, "freeze": True, "ws": 0}
-    common |= {"rsa_key": rsa_pem(), "ws_key": "sesame"}
+    common: dict[str, Any] = {"seed": 1, "freeze": True, "ws": 0, "grpc": 0}
+    common |= {"rsa_key": rsa_pem(), "ws_key": "sesame", "grpc_key": "open-sesame"}
     with (
         SimulatedOpenD(**common) as plain,
         SimulatedOpenD(

@@ -9,7 +9,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI
 
 from futukit._native.frame import Envelope
-from futukit.core.links import Link, Sink
+from futukit.core.links import ByteLink, Sink
 from futukit.core.links.refused import Refused
 from futukit.core.links.websocket_messages import Message, WebSocket, client_socket, server_socket
 
@@ -124,7 +124,7 @@ def closed_with(data: bytes, *, masked: bool = False) -> int:
     return int.from_bytes(code, "big")
 
 
-def give(link: Link, data: bytes) -> None:
+def give(link: ByteLink, data: bytes) -> None:
     """Write bytes into a link's reader as a channel does."""
     while data:
         with link.reader.get_buffer() as buffer:
@@ -134,12 +134,12 @@ def give(link: Link, data: bytes) -> None:
         data = data[len(part) :]
 
 
-def routed(link: Link, sinks: dict[int, Sink] | None = None) -> list[Envelope | Refused]:
+def routed(link: ByteLink, sinks: dict[int, Sink] | None = None) -> list[Envelope | Refused]:
     """All packets of a link that no sink takes."""
     return list(iter(lambda: link.reader.route(sinks or {}), None))
 
 
-def settle(client: Link, server: Link) -> None:
+def settle(client: ByteLink, server: ByteLink) -> None:
     """Carry to and fro what two links write of their own accord, until both are silent."""
     while (asked := client.take()) or (answered := server.take()):
         if asked:
@@ -148,7 +148,7 @@ def settle(client: Link, server: Link) -> None:
             give(client, answered)
 
 
-def connect(client: Link, server: Link) -> None:
+def connect(client: ByteLink, server: ByteLink) -> None:
     """Let two links shake hands."""
     client.start()
     settle(client, server)
