@@ -1,61 +1,40 @@
 """Which requests a gRPC body leaves open: a bare C2S that could be taken for a whole Request.
 
-A strict parse takes known fields only, at every depth, and wants every required one. So some
-bytes are both messages only if each field that one of them requires is a field of the other, too,
-and some value of it is a value there.
+A whole Request is a C2S in the field ``c2s``. A bare C2S looks like that if it has a text under
+that field's number and nothing else need stand in it: ``0a 00`` is both an empty text and an
+empty C2S. Where a C2S has a required field, at whatever depth, no empty one stands for it, so
+nobody's ordinary text does; there the order of the rule decides.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
-from .schema import Field, Message, Schema
+from .schema import Message, Schema
 
 __all__ = ["may_be_whole"]
 
-_VARINT: Final = frozenset({"int32", "int64", "uint32", "uint64", "bool", "enum"})
-_LENGTH: Final = "length"
-
 
 def may_be_whole(schema: Schema, request: str) -> bool:
-    """Whether some strict C2S of the request named ``request`` parses strictly as the Request."""
-    whole = schema.message(request)
-    inner = next((item.type_name for item in whole.fields if item.name == "c2s"), None)
-    return inner is not None and _meet(schema, whole, schema.message(inner), ())
-
-
-def _meet(schema: Schema, one: Message, other: Message, trail: tuple[tuple[str, str], ...]) -> bool:
-    """Whether some bytes are both. What would have to contain itself without end is nothing."""
-    pair = (one.full_name, other.full_name)
-    if pair in trail:
+    """Whether a bare C2S of the request named ``request`` may parse as the Request."""
+    outer = next((item for item in schema.message(request).fields if item.name == "c2s"), None)
+    if outer is None or outer.type_name is None:
         return False
-    ours = {item.number: item for item in one.fields}
-    theirs = {item.number: item for item in other.fields}
-    required = {item.number for item in (*one.fields, *other.fields) if item.label == "required"}
-    return all(
-        number in ours
-        and number in theirs
-        and _values_meet(schema, ours[number], theirs[number], (*trail, pair))
-        for number in required
+    c2s = schema.message(outer.type_name)
+    same = next((item for item in c2s.fields if item.number == outer.number), None)
+    is_text = same is not None and same.kind in ("string", "bytes")
+    return is_text and not _requires(schema, c2s, frozenset())
+
+
+def _requires(schema: Schema, message: Message, trail: frozenset[str]) -> bool:
+    """Whether a required field stands in a message, or in one within it."""
+    if message.full_name in trail:
+        return False
+    trail |= {message.full_name}
+    return any(
+        item.label == "required"
+        or (
+            item.kind == "message"
+            and item.type_name is not None
+            and _requires(schema, schema.message(item.type_name), trail)
+        )
+        for item in message.fields
     )
-
-
-def _values_meet(
-    schema: Schema, one: Field, other: Field, trail: tuple[tuple[str, str], ...]
-) -> bool:
-    if not _wires(one) & _wires(other):
-        return False
-    if one.kind == other.kind == "message":
-        assert one.type_name is not None  # noqa: S101 - a message field names its type
-        assert other.type_name is not None  # noqa: S101
-        return _meet(schema, schema.message(one.type_name), schema.message(other.type_name), trail)
-    # A text against a message, say: taken as possible, so that no such id is ever guessed at.
-    return True
-
-
-def _wires(item: Field) -> frozenset[str]:
-    """The wire types that a field's values may have; repeated numbers may come packed."""
-    if item.kind in ("string", "bytes", "message"):
-        return frozenset({_LENGTH})
-    own = "varint" if item.kind in _VARINT else item.kind
-    return frozenset({own, _LENGTH} if item.label == "repeated" else {own})

@@ -23,7 +23,7 @@ REQUEST: Final = "/futu.service.FutuOpenD/Request"
 SUBSCRIBE_PUSH: Final = "/futu.service.FutuOpenD/SubscribePush"
 """The path of the call SubscribePush."""
 
-WHOLE_ONLY: Final = frozenset({1007, 1008, 2008, 3213, 3252, 3253, 3259, 3262, 3263, 3409, 3434, 3435, 3436, 3439, 3453})
+WHOLE_ONLY: Final = frozenset({3259, 3434, 3435, 3436})
 """The requests of which a bare C2S may look like a whole Request: a body is only ever read as the
 whole.
 """

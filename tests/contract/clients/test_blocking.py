@@ -17,9 +17,9 @@ import pytest
 
 from futukit import sync
 from futukit.errors import UsageError
-from futukit.messages import get_user_info, qot_update_ticker
+from futukit.messages import get_user_info, qot_common, qot_update_ticker
 from futukit.messages.common import RetType
-from tests.contract.clients.opend import WAIT, Connection, FakeOpenD, stay_silent, ticker
+from tests.contract.clients.opend import WAIT, Connection, FakeOpenD, bar, stay_silent, ticker
 from tests.contract.clients.test_calls import PLACE_ORDER, USER_INFO, answer_user_info
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,6 +93,7 @@ def test_slow_callbacks_drop_the_oldest(opend: FakeOpenD, caplog: pytest.LogCapt
     with sync.connect(opend.url, push_queue=2) as client:
         client.on(qot_update_ticker.Response, handler)
         through = client.pushes(3011, maxsize=100)
+        later = client.pushes(3007)
         connection = opend.next_connection()
         connection.push(3011, ticker("0"))
         assert started.wait(WAIT)
@@ -100,6 +101,9 @@ def test_slow_callbacks_drop_the_oldest(opend: FakeOpenD, caplog: pytest.LogCapt
             connection.push(3011, ticker(str(number)))
         for _ in range(10):
             next(through)
+        # The callbacks get theirs at the end of a read: that of the ten is over when one more came.
+        connection.push(3007, bar("0", qot_common.KLType.DAY, ""))
+        next(later)
         go_on.set()
         assert done.wait(WAIT)
     assert seen == ["0", "8", "9"]
