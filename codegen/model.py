@@ -15,6 +15,7 @@ from pathlib import Path
 from . import docs as docs_table
 from . import enums as enums_table
 from . import ids as ids_table
+from . import limits as limits_table
 from . import secrets as secrets_table
 from . import service as grpc_service
 from .docs import Docs
@@ -58,6 +59,7 @@ class Project:
     naming: Naming
     secrets: frozenset[str] = frozenset()
     service: grpc_service.Service | None = None
+    limits: tuple[limits_table.Limit, ...] = ()
     owners: dict[str, str] = field(init=False)
     circular: frozenset[str] = field(init=False)
     true_enums: frozenset[str] = field(init=False)
@@ -84,7 +86,8 @@ class Project:
         bindings = enums_table.load(protos / "enums.toml", schema, strict=strict)
         secrets = secrets_table.load(protos / "secrets.toml", schema, strict=strict)
         service = grpc_service.load(protos)
-        return cls(schema, rows, bindings, docs, Naming.load(), secrets, service)
+        limits = limits_table.load(protos / "limits.toml", schema, rows, bindings, strict=strict)
+        return cls(schema, rows, bindings, docs, Naming.load(), secrets, service, limits)
 
     def module(self, file: File) -> str:
         """Name of the file's module in ``futukit.messages``."""
@@ -274,6 +277,8 @@ def _service_module(project: Project, service: grpc_service.Service) -> ModuleVi
         "as the whole."
     )
     constants.append(ConstantView("WHOLE_ONLY", f"frozenset({{{ids}}})", docstring(said, 0)))
+    said = "The .proto file as a serialized FileDescriptorProto, for gRPC's reflection."
+    constants.append(ConstantView("DESCRIPTOR", repr(service.descriptor), docstring(said, 0)))
     return ModuleView(
         name,
         docstring(f"The gRPC service {service.full_name}: its messages and the paths of calls.", 0),
@@ -428,6 +433,30 @@ def _enum(project: Project, enum: Enum) -> EnumView:
 def module_of(project: Project, row: ids_table.ProtoId) -> str | None:
     """The message module of a proto id; None for an id without a schema."""
     return None if row.proto_file is None else project.module(project.schema.file(row.proto_file))
+
+
+def limit_rows(project: Project) -> list[str]:
+    """The arguments of each row of limits: what is not the default, fields by their attributes."""
+    return [", ".join(_limit_arguments(project.naming, row)) for row in project.limits]
+
+
+def _limit_arguments(naming: Naming, row: limits_table.Limit) -> Iterable[str]:
+    yield str(row.proto_id)
+    if row.max_requests is not None:
+        yield f"{row.max_requests}, {row.per_seconds}"
+    if row.min_spacing_ms is not None:
+        yield f"min_spacing={row.min_spacing_ms / 1000}"
+    if row.max_items is not None:
+        yield f"max_items={row.max_items}"
+    if row.scope not in (None, "all"):
+        yield f"scope={literal(row.scope)}"
+    if row.limiter is not None:
+        yield f"limiter={literal(row.limiter)}"
+    for name, item in (("counted_if", row.counted_if), ("page_field", row.page_field)):
+        if item is not None:
+            yield f"{name}={literal(naming.attribute(item))}"
+    if row.free is not None:
+        yield f"free=({literal(naming.attribute(row.free[0]))}, {row.free[1]})"
 
 
 def reexported_enums(project: Project) -> list[tuple[str, tuple[str, ...]]]:

@@ -37,9 +37,9 @@ def _environment() -> jinja2.Environment:
 def outputs(project: Project, tables: Path | None = None) -> dict[str, str]:
     """Render every generated file: path relative to the output root → text.
 
-    The paths begin with ``messages/``, ``aio/`` and ``sync/`` and stand below the package
-    ``futukit``; ``docs/`` stands beside it. ``tables`` is the folder that holds those of the
-    official Python API; without it that face is not rendered.
+    The paths begin with ``messages/``, ``core/``, ``aio/`` and ``sync/`` and stand below the
+    package ``futukit``; ``docs/`` stands beside it. ``tables`` is the folder that holds those of
+    the official Python API; without it that face is not rendered.
     """
     environment = _environment()
 
@@ -60,6 +60,7 @@ def outputs(project: Project, tables: Path | None = None) -> dict[str, str]:
     rendered["futukit/messages/enums.py"] = render(
         "enums.py.j2", modules=model.reexported_enums(project)
     )
+    rendered["futukit/core/_limits.py"] = render("limits.py.j2", rows=model.limit_rows(project))
     groups = methods.groups(project)
     for face, is_async in _FACES.items():
         for group in groups:

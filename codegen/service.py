@@ -31,12 +31,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The service's full name, its calls, the file with its messages, and what is said of them."""
+    """The service's full name, its calls, the file with its messages, and what is said of them.
+
+    ``descriptor`` is the file as a serialized FileDescriptorProto, without its comments.
+    """
 
     full_name: str
     calls: tuple[Call, ...]
     file: File
     docs: Docs
+    descriptor: bytes
 
 
 def load(protos: Path) -> Service | None:
@@ -59,11 +63,14 @@ def load(protos: Path) -> Service | None:
             raise SchemaError(
                 "only flat messages are carried", file=SERVICE_FILE, field=message.full_name
             )
+    docs = _docs(proto)
+    proto.ClearField("source_code_info")
     return Service(
         full_name,
         tuple(Call(rpc.name, f"/{full_name}/{rpc.name}") for rpc in proto.service[0].method),
         File(SERVICE_FILE, proto.package, (), messages, ()),
-        _docs(proto),
+        docs,
+        proto.SerializeToString(deterministic=True),
     )
 
 

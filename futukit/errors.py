@@ -318,7 +318,10 @@ class PermissionDenied(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """Too many calls. ``retry_after`` is in how many seconds one may come back, where told."""
+    """Too many calls. ``retry_after`` is in how many seconds one may come back, where told.
+
+    A gRPC server says so, or the client itself under its option ``rate_limit``.
+    """
 
     retry_after: float | None = None
 

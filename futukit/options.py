@@ -35,6 +35,8 @@ class Options:
     reconnect: whether a lost connection is made again.
     reconnect_delay, reconnect_max_delay: the first and the longest wait between two tries.
     push_queue: how many pushes wait for a slow consumer when it does not say otherwise.
+    rate_limit: what becomes of a call that OpenD would fail for its frequency: "queue" lets it
+        wait its turn within its timeout, "refuse" raises RateLimited. None counts nothing.
     body: "protobuf" or "json", the format of requests and answers.
     push_format: the same for pushes (InitConnect.pushProtoFmt); None is that of ``body``.
     encryption: what InitConnect asks for: "none", "ftaes_ecb", "aes_ecb", "aes_cbc", or
@@ -66,6 +68,7 @@ class Options:
     reconnect_delay: float = 0.5
     reconnect_max_delay: float = 30.0
     push_queue: int = 10_000
+    rate_limit: str | None = None
     body: str = "protobuf"
     push_format: str | None = None
     encryption: str | None = None
@@ -180,6 +183,7 @@ _BY_TYPE: dict[str, _Reader] = {
 _OWN: dict[str, _Reader] = {
     "client_version": _whole,
     "ai_type": _whole,
+    "rate_limit": _choice("queue", "refuse"),
     "body": _choice(*BODIES),
     "push_format": _choice(*BODIES),
     "encryption": _choice(*ENCRYPTIONS, "required"),

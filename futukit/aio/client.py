@@ -24,6 +24,7 @@ from futukit.core.client import (
     connect_failure,
 )
 from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
+from futukit.core.limits import RateGuard
 from futukit.core.listening import Listener, check_handler, is_coroutine_function
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
 from futukit.core.requests import Answer, plain_bytes, request_kind
@@ -57,6 +58,7 @@ class Client(ClientBase):
         self._trying: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
+        self._ended: asyncio.Future[None] = self._loop.create_future()
 
     # Calls.
 
@@ -115,7 +117,10 @@ class Client(ClientBase):
         if asyncio.get_running_loop() is not self._loop:
             raise UsageError("an asyncio client works in the event loop that made it, in no other")
         waiter: asyncio.Future[bytes] = self._loop.create_future()
-        call = self._submit(proto_id, message, self._loop.time(), timeout, waiter)
+        if self._guard is None:
+            call = self._submit(proto_id, message, self._loop.time(), timeout, waiter)
+        else:
+            call = await self._submit_in_turn(self._guard, proto_id, message, timeout, waiter)
         self._flush()
         if self._blocking:
             self._regulate()
@@ -125,6 +130,29 @@ class Client(ClientBase):
             # A cancellation has no such attribute of its own; callers of orders look for it.
             error.requests_in_doubt = self._forsake(call)  # type: ignore[attr-defined]
             raise
+
+    async def _submit_in_turn(
+        self, guard: RateGuard, proto_id: int, message: Any, timeout: float | None, waiter: Any
+    ) -> Call:
+        """Send a request when its turn has come; a wait within the timeout shortens that."""
+        began = now = self._loop.time()
+        with self._reserve(guard, proto_id, message, now, timeout) as turn:
+            while turn.wait:
+                await self._pause(turn.wait)
+                now = self._loop.time()
+                turn.claim(now)
+            if now > began:
+                timeout = self._left(timeout, now - began)
+            return self._submit(proto_id, message, now, timeout, waiter)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, at most until the client is closed: that is a ClientClosed."""
+        try:
+            await asyncio.wait((self._ended,), timeout=seconds)
+        except asyncio.CancelledError as error:
+            error.requests_in_doubt = ()  # type: ignore[attr-defined]  # nothing was sent
+            raise
+        self._check_open()
 
     def _forsake(self, call: Call) -> tuple[int, ...]:
         """The caller was cancelled: whatever came or comes for this call, nobody learns of it."""
@@ -220,6 +248,7 @@ class Client(ClientBase):
         """Close the connection in order; open calls fail with ClientClosed, iterations end."""
         if not self._change(StateChange(ClientState.CLOSED)):
             return
+        self._ended.set_result(None)
         channel, session = self._channel, self._session
         if session is not None:
             events = session.close()

@@ -1,8 +1,8 @@
 """What both faces' clients are made of, except for waiting and IO.
 
 It holds what outlives a connection: the options, who listens to pushes and states, the book of
-subscriptions, the orders in doubt. Each connection gets a session of its own; no byte and no
-key of the one before is left.
+subscriptions, the orders in doubt, the counters of frequency limits. Each connection gets a
+session of its own; no byte and no key of the one before is left.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, Protocol
 
 from futukit.core.events import Call, Failed
+from futukit.core.limits import RateGuard, Reservation, limited_c2s
 from futukit.core.pushes import PushKind, PushQueue, PushRouter, without
 from futukit.core.requests import request_kind
 from futukit.core.retry import Backoff
@@ -48,6 +49,7 @@ __all__ = [
 _logger: Final = logging.getLogger("futukit.client")
 
 _DOUBTS_KEPT: Final = 1000
+_SHORTEST_TIMEOUT: Final = 0.001
 _SESSION_READY: Final = State.READY
 
 
@@ -133,6 +135,7 @@ class ClientBase:
         self._mailboxes: tuple[Mailbox, ...] = ()
         self._blocking: tuple[PushQueue, ...] = ()
         self._book = SubscriptionBook()
+        self._guard = None if options.rate_limit is None else RateGuard()
         self._backoff = Backoff(options.reconnect_delay, options.reconnect_max_delay, chance)
         self._state_handlers: tuple[StateHandler, ...] = ()
         self._doubts: deque[OrderInDoubt] = deque(maxlen=_DOUBTS_KEPT)
@@ -247,6 +250,29 @@ class ClientBase:
         if proto_id in BOOKED_IDS:
             call.note = message
         return call
+
+    def _reserve(
+        self, guard: RateGuard, proto_id: int, message: Any, now: float, timeout: float | None
+    ) -> Reservation:
+        """The turn of a call under the option ``rate_limit``. Raises RateLimited, or not ready.
+
+        With a turn whose wait is 0.0, or once that is claimed, the call is submitted.
+        """
+        session = self._session
+        if session is None or session.state is not _SESSION_READY:
+            raise self._not_ready()
+        longest = 0.0
+        if self._options.rate_limit == "queue":
+            longest = self._options.request_timeout if timeout is None else timeout
+            if not isinstance(longest, int | float) or not longest > 0:
+                longest = 0.0  # the session refuses such a timeout
+        c2s = limited_c2s(proto_id, message, self._body_format)
+        return guard.reserve(proto_id, c2s, now, longest)
+
+    def _left(self, timeout: float | None, waited: float) -> float:
+        """What the wait for its turn leaves of a call's timeout; never nothing."""
+        whole = self._options.request_timeout if timeout is None else timeout
+        return max(whole - waited, _SHORTEST_TIMEOUT)
 
     def _settle(self, call: Call, body: bytes) -> None:
         """Note in the book what OpenD has confirmed (for calls that have a note)."""

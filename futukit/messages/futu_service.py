@@ -11,6 +11,7 @@ __all__ = (
     "REQUEST",
     "SUBSCRIBE_PUSH",
     "WHOLE_ONLY",
+    "DESCRIPTOR",
     "FutuRequest",
     "FutuResponse",
     "SubscribePushRequest",
@@ -27,6 +28,9 @@ WHOLE_ONLY: Final = frozenset({3259, 3434, 3435, 3436})
 """The requests of which a bare C2S may look like a whole Request: a body is only ever read as the
 whole.
 """
+
+DESCRIPTOR: Final = b'\n\x12futu_service.proto\x12\x0cfutu.service"<\n\x0bFutuRequest\x12\x19\n\x08proto_id\x18\x01 \x01(\rR\x07protoId\x12\x12\n\x04body\x18\x02 \x01(\x0cR\x04body"q\n\x0cFutuResponse\x12\x19\n\x08ret_type\x18\x01 \x01(\x05R\x07retType\x12\x17\n\x07ret_msg\x18\x02 \x01(\tR\x06retMsg\x12\x19\n\x08proto_id\x18\x03 \x01(\rR\x07protoId\x12\x12\n\x04body\x18\x04 \x01(\x0cR\x04body"\x16\n\x14SubscribePushRequest"\xa4\x01\n\tPushEvent\x12\x19\n\x08proto_id\x18\x01 \x01(\rR\x07protoId\x12\x17\n\x07sec_key\x18\x02 \x01(\tR\x06secKey\x12\x19\n\x08sub_type\x18\x03 \x01(\x05R\x07subType\x12\x12\n\x04body\x18\x04 \x01(\x0cR\x04body\x12\x1d\n\nevent_type\x18\x05 \x01(\tR\teventType\x12\x15\n\x06acc_id\x18\x06 \x01(\x04R\x05accId2\x9d\x01\n\tFutuOpenD\x12@\n\x07Request\x12\x19.futu.service.FutuRequest\x1a\x1a.futu.service.FutuResponse\x12N\n\rSubscribePush\x12".futu.service.SubscribePushRequest\x1a\x17.futu.service.PushEvent0\x01b\x06proto3'
+"""The .proto file as a serialized FileDescriptorProto, for gRPC's reflection."""
 
 
 class FutuRequest(Struct, kw_only=True, frozen=True, gc=False):

@@ -23,6 +23,7 @@ from futukit.core.client import (
     connect_failure,
 )
 from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
+from futukit.core.limits import RateGuard
 from futukit.core.listening import Listener, check_handler
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
 from futukit.core.requests import Answer, plain_bytes, request_kind
@@ -61,6 +62,7 @@ class Client(ClientBase):
         # Guards the session and all that follows from it. Reentrant: a Pushes that the garbage
         # collector closes may need it in the middle of anything.
         self._lock = threading.RLock()
+        self._ended = threading.Condition(self._lock)
         self._wakeup = Wakeup()
         self._dispatcher = Dispatcher(wiring.options.push_queue)
         self._channel: BlockingChannel | None = None
@@ -119,7 +121,10 @@ class Client(ClientBase):
         call: Call | None = None
         try:
             with self._lock:
-                call = self._submit(proto_id, message, time.monotonic(), timeout, waiter)
+                if self._guard is None:
+                    call = self._submit(proto_id, message, time.monotonic(), timeout, waiter)
+                else:
+                    call = self._submit_in_turn(self._guard, proto_id, message, timeout, waiter)
                 self._flush()
                 if self._paused or call.deadline < self._sleeping_until:
                     self._wakeup.ring()
@@ -129,6 +134,24 @@ class Client(ClientBase):
         except BaseException as error:  # Ctrl-C, or what another signal handler raises
             error.requests_in_doubt = self._forsake(call, waiter)  # type: ignore[attr-defined]
             raise
+
+    def _submit_in_turn(
+        self, guard: RateGuard, proto_id: int, message: Any, timeout: float | None, waiter: Waiter
+    ) -> Call:
+        """Send a request when its turn has come; a wait within the timeout shortens that.
+
+        Is called with the lock, which others have during the wait.
+        """
+        began = now = time.monotonic()
+        with self._reserve(guard, proto_id, message, now, timeout) as turn:
+            while turn.wait:
+                self._ended.wait(turn.wait)
+                self._check_open()
+                now = time.monotonic()
+                turn.claim(now)
+            if now > began:
+                timeout = self._left(timeout, now - began)
+            return self._submit(proto_id, message, now, timeout, waiter)
 
     def _forsake(self, call: Call | None, waiter: Waiter) -> tuple[int, ...]:
         """The caller was interrupted: whatever comes for this call, nobody learns of it.
@@ -241,6 +264,7 @@ class Client(ClientBase):
         with self._lock:
             if not self._change(StateChange(ClientState.CLOSED)):
                 return
+            self._ended.notify_all()
             if self._session is not None:
                 events = self._session.close()
                 self._flush()

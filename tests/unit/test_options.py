@@ -96,6 +96,8 @@ def test_keys_do_not_show() -> None:
         ("body", "xml"),
         ("body", None),
         ("push_format", 1),
+        ("rate_limit", "slow"),
+        ("rate_limit", True),
         ("encryption", "des"),
         ("rsa_key", 5),
         ("rsa_key", ""),

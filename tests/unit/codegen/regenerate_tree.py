@@ -12,7 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 PROTOS = ROOT / "protos"
-TABLES = ("proto_ids.toml", "enums.toml", "docs.toml", "secrets.toml")
+TABLES = ("proto_ids.toml", "enums.toml", "docs.toml", "secrets.toml", "limits.toml")
 
 _CHILD = Path(__file__).with_name("regenerate_child.py")
 _SECONDS = 60
