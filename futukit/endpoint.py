@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,7 +20,9 @@ __all__ = [
     "Dialect",
     "Endpoint",
     "Scheme",
+    "check_port",
     "combinations",
+    "is_local",
     "parse_endpoint",
 ]
 
@@ -143,3 +146,19 @@ def _query(text: str) -> dict[str, str]:
     if len(options) != len(pairs):
         raise UsageError("an option stands twice in the URL")
     return options
+
+
+def check_port(port: int) -> None:
+    """Raise UsageError for what is no TCP port (0 stands for any free one)."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine reaches what listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

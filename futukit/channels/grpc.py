@@ -7,6 +7,7 @@ and a server tells subscriptions apart by connections.
 from __future__ import annotations
 
 import ssl
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,14 @@ try:
 except ImportError as error:
     raise UsageError("gRPC needs grpcio: pip install 'futukit[grpc]'") from error
 
-__all__ = ["AROUND_A_BODY_BYTES", "RETRY_AFTER", "GrpcAccess", "access_of", "status_of"]
+__all__ = [
+    "AROUND_A_BODY_BYTES",
+    "RETRY_AFTER",
+    "GrpcAccess",
+    "access_of",
+    "retry_metadata",
+    "status_of",
+]
 
 AROUND_A_BODY_BYTES: Final = 64 * 1024
 """Room for what stands around a body in a message: texts and ids."""
@@ -105,6 +113,14 @@ def status_of(call: Any) -> Status:
         hint = next((hint for sign, hint in _HINTS if sign in text), None)
         text = text if hint is None else f"{hint} ({text})"
     return Status(name, text, seconds)
+
+
+def retry_metadata(seconds: float | None) -> tuple[tuple[str, str], ...]:
+    """The trailing metadata with which a server says when to come back; ``status_of`` reads it.
+
+    Empty without seconds: whom waiting does not help is told nothing. Rounded up to milliseconds.
+    """
+    return ((RETRY_AFTER, f"{ceil(seconds * 1000) / 1000:.3f}"),) if seconds else ()
 
 
 def _seconds(text: str | bytes) -> float | None:

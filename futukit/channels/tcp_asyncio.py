@@ -79,8 +79,8 @@ class TcpChannel(asyncio.BufferedProtocol):
             return lost
         try:
             self._reader.eof()
-        except RemoteProtocolError as error:
-            return error
+        except (RemoteProtocolError, ConnectionLost) as error:
+            return error  # a WebSocket says what had ended it before
         return ConnectionLost("the peer closed the connection")
 
     # What the owner calls.

@@ -8,30 +8,25 @@ an enum that has no name is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Struct
 
 from futukit._native.wire import decode_as, plan_of
+from futukit.codec.fields import FIXED32, FIXED64, LENGTH, VARINT, wire_fields
 from futukit.errors import DecodeError
 
 __all__ = ["decode_strict"]
 
 _M = TypeVar("_M", bound=Struct)
 
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_LENGTH: Final = 2
-_FIXED32: Final = 5
-_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 _WIRE: Final = {
-    "double": _FIXED64,
-    "float": _FIXED32,
-    "string": _LENGTH,
-    "bytes": _LENGTH,
-    "message": _LENGTH,
+    "double": FIXED64,
+    "float": FIXED32,
+    "string": LENGTH,
+    "bytes": LENGTH,
+    "message": LENGTH,
 }
 
 
@@ -61,7 +56,7 @@ def _refuse_unknown(cls: type[Struct], data: bytes, path: str) -> set[int]:
     """Raise for an unknown field; gives the numbers of those that are there."""
     known = _known_fields(cls)
     seen = set()
-    for number, wire, start, end in _fields(data):
+    for number, wire, start, end, _ in wire_fields(data):
         seen.add(number)
         field = known.get(number)
         if field is None or wire not in field.wires:
@@ -82,36 +77,7 @@ def _lenient(cls: type[Struct]) -> frozenset[int]:
 def _known_fields(cls: type[Struct]) -> dict[int, _Known]:
     fields = {}
     for number, _, _, _, kind, label, target, _ in plan_of(cls).fields:
-        own = _WIRE.get(kind, _VARINT)
-        wires = {own, _LENGTH} if label == "repeated" else {own}
+        own = _WIRE.get(kind, VARINT)
+        wires = {own, LENGTH} if label == "repeated" else {own}
         fields[number] = _Known(frozenset(wires), target if kind == "message" else None)
     return fields
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Number, wire type and extent of each value, of bytes that the decoder has read whole."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, wire = tag >> 3, tag & 7
-        start = at
-        if wire == _VARINT:
-            _, at = _varint(data, at)
-        elif wire == _LENGTH:
-            size, start = _varint(data, at)
-            at = start + size
-        elif wire in _SIZES:
-            at += _SIZES[wire]
-        # A group is no known field, so nobody asks for the next one.
-        yield number, wire, start, at
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7

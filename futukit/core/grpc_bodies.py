@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from futukit import codec
 from futukit.codec.strict import decode_strict
 from futukit.core.requests import request_kind
 from futukit.errors import DecodeError
 from futukit.messages.futu_service import WHOLE_ONLY
-from futukit.messages.qot_common import SubType
+from futukit.messages.qot_common import Security, SubType
 
-__all__ = ["PushFacts", "facts_of_push", "whole_request"]
+__all__ = ["PushFacts", "facts_of_push", "sec_key", "single_rows", "whole_request"]
 
 _NOTIFY: Final = 1003
 _FIRST_QUOTE_ID: Final = 3000
@@ -32,6 +32,15 @@ _SUB_TYPES: Final = {
     3011: SubType.TICKER,
     3013: SubType.ORDER_BOOK,
     3015: SubType.BROKER,
+    3450: SubType.ORDER_BOOK,
+    3452: SubType.TICKER,
+}
+# Pushes that carry rows: which list, and what names the security of a row.
+_ROWS: Final = {
+    3005: ("basic_qot_list", "security"),
+    3450: ("order_book_list", "code"),
+    3451: ("kline_list", "code"),
+    3452: ("ticker_list", "code"),
 }
 # K-line type → subscription: the same names but for these.
 _KL_NAMES: Final = {"QUARTER": "QURATER"}
@@ -79,20 +88,40 @@ def facts_of_push(proto_id: int, response: Struct) -> PushFacts:
     if _FIRST_TRADE_ID <= proto_id < _FIRST_QUOTE_ID:
         header = getattr(s2c, "header", None)
         return PushFacts("trade", "", 0, header.acc_id if header is not None else 0)
-    return PushFacts("quote", _security_of(s2c), _sub_type_of(proto_id, s2c), 0)
+    return PushFacts("quote", _security_of(proto_id, s2c), _sub_type_of(proto_id, s2c), 0)
 
 
-def _security_of(s2c: Any) -> str:
+def _security_of(proto_id: int, s2c: Any) -> str:
     security = getattr(s2c, "security", None)
-    if security is None:
-        rows = getattr(s2c, "basic_qot_list", ())
-        security = rows[0].security if rows else None
-    return "" if security is None else f"{int(security.market)}_{security.code}"
+    if proto_id in _ROWS:
+        rows, name = _ROWS[proto_id]
+        row = next(iter(getattr(s2c, rows, ())), None)
+        security = getattr(row, name, None)
+    return "" if security is None else sec_key(security)
+
+
+def sec_key(security: Security) -> str:
+    """A security as the service writes it, ``market_code``: ``1_00700``."""
+    return f"{int(security.market)}_{security.code}"
+
+
+def single_rows(proto_id: int, response: Any) -> tuple[Any, ...]:
+    """A push that carries rows of several securities, as pushes of one row each."""
+    rows, _ = _ROWS.get(proto_id, ("", ""))
+    found = getattr(response.s2c, rows, ())
+    if len(found) < 2:
+        return (response,)
+    return tuple(
+        structs.replace(response, s2c=structs.replace(response.s2c, **{rows: (row,)}))
+        for row in found
+    )
 
 
 def _sub_type_of(proto_id: int, s2c: Any) -> int:
     if proto_id != _UPDATE_KL:
         return int(_SUB_TYPES.get(proto_id, 0))
+    if s2c is None:
+        return 0  # a push that is an error, or nothing at all
     name = s2c.kl_type.name.removeprefix("K_")
     found = SubType.__members__.get(f"KL_{_KL_NAMES.get(name, name)}")
     return 0 if found is None else int(found)

@@ -60,6 +60,11 @@ class RequestKind:
         """Whether the id has messages; without them only raw bytes can be sent."""
         return self.request is not None
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether something in it is of one connection: a packet id, a user id."""
+        return self.is_order or self._fills_user_id
+
     def complete(self, message: Any, serial: int, connection_id: int, user_id: int) -> Any:
         """Make the whole Request of a Request or a bare C2S, filled in for this connection.
 
@@ -69,7 +74,7 @@ class RequestKind:
         if cls is self.c2s:
             c2s = message
         elif cls is self.request and cls is not None:
-            if not (self.is_order or self._fills_user_id):
+            if not self.is_personal:
                 return message
             c2s = message.c2s
         else:
@@ -117,10 +122,11 @@ class RequestKind:
         return response
 
     def c2s_of(self, message: Any, body_format: int = 0) -> Any:
-        """The C2S of a Request, a bare C2S, or of a Request's bytes."""
+        """The C2S of a Request, a bare C2S, or of a Request's bytes; a flat request itself."""
         if isinstance(message, bytes):
             message = codec.decode_body(self.request, message, body_format)
-        return message.c2s if type(message) is self.request else message
+        whole = self.c2s is not None and type(message) is self.request
+        return message.c2s if whole else message
 
 
 def _field_class(cls: Any, name: str) -> Any:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from futukit import codec
+from futukit.core.push import Push, PushSink
 from futukit.errors import DecodeError, UsageError
 from futukit.messages import common, init_connect, qot_common, registry
 from futukit.sim.answers import SchemaAnswers
@@ -24,7 +25,7 @@ from futukit.sim.faults import FaultPlan
 from futukit.sim.history import HistoryQuota
 from futukit.sim.keys import KeyMaker
 from futukit.sim.market import Event, Market
-from futukit.sim.peer import Peer, Push, PushSink
+from futukit.sim.peer import Peer
 from futukit.sim.personal import PriceReminders, WatchLists
 from futukit.sim.publisher import Publisher
 from futukit.sim.refusal import BAD_BODY, UNKNOWN_PROTO_ID, UNKNOWN_SECURITY, RefusalError

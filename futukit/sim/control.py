@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from futukit.channels.serving import stop_accepting
+from futukit.endpoint import check_port
 from futukit.errors import ConnectError, UsageError
 from futukit.sim.commands import Command
 from futukit.sim.host import Host
-from futukit.sim.server import stop_accepting
-from futukit.sim.settings import check_port
 
 __all__ = ["ControlPort", "Reply"]
 

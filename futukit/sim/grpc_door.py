@@ -13,34 +13,24 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from hmac import compare_digest
-from pathlib import Path
-from typing import Any, Final, NoReturn
-
-import grpc  # type: ignore[import-untyped]
-import grpc.aio  # type: ignore[import-untyped]
+from typing import Any, Final
 
 from futukit import codec
-from futukit.channels.grpc import AROUND_A_BODY_BYTES
+from futukit.channels.serving_grpc import GrpcListener, abort, bearer
 from futukit.core.grpc_bodies import whole_request
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
 from futukit.errors import DecodeError, UsageError
 from futukit.messages import init_connect, keep_alive
 from futukit.messages.common import RetType
-from futukit.messages.futu_service import REQUEST, SUBSCRIBE_PUSH, FutuRequest, FutuResponse
+from futukit.messages.futu_service import FutuRequest, FutuResponse
 from futukit.sim.app import OpenD
 from futukit.sim.faults import Fault
 from futukit.sim.grpc_client import CUT, GARBAGE, GrpcClient, spoiled
-from futukit.sim.server import MAX_REQUEST_BYTES
 
 __all__ = ["GrpcDoor"]
 
 _IDLE_SECONDS: Final = 60.0
 """A client without a stream is forgotten after so much silence."""
-
-_OPTIONS: Final = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES + AROUND_A_BODY_BYTES),
-)
 
 
 class GrpcDoor:
@@ -48,7 +38,11 @@ class GrpcDoor:
 
     def __init__(self, opend: OpenD) -> None:
         self._opend = opend
-        self._server: Any = None
+        settings = opend.settings
+        tls = None
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            tls = (settings.tls_cert, settings.tls_key)
+        self._listener = GrpcListener(self._request, self._subscribe, tls=tls)
         self._clients: dict[str, GrpcClient] = {}
         self.slow_clients_cut = 0
 
@@ -57,32 +51,11 @@ class GrpcDoor:
 
         Raises OSError where that cannot be.
         """
-        server = grpc.aio.server(options=_OPTIONS)
-        service, _, request = REQUEST[1:].partition("/")
-        subscribe = SUBSCRIBE_PUSH.rpartition("/")[2]
-        handlers = {
-            request: grpc.unary_unary_rpc_method_handler(self._request),
-            subscribe: grpc.unary_stream_rpc_method_handler(self._subscribe),
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        settings = self._opend.settings
-        try:
-            if settings.tls_cert is None or settings.tls_key is None:
-                port = server.add_insecure_port(address)
-            else:
-                pair = (Path(settings.tls_key).read_bytes(), Path(settings.tls_cert).read_bytes())
-                port = server.add_secure_port(address, grpc.ssl_server_credentials((pair,)))
-        except RuntimeError as error:
-            raise OSError(None, "the address is in use or cannot be had") from error
-        await server.start()
-        self._server = server
-        return port
+        return await self._listener.listen(host, port)
 
     async def stop(self) -> None:
         """Stop listening and end every call."""
-        if self._server is not None:
-            await self._server.stop(None)
+        await self._listener.stop()
         for client in tuple(self._clients.values()):
             self._forget(client)
 
@@ -100,7 +73,7 @@ class GrpcDoor:
             asked = codec.decode(FutuRequest, data)
             response = self._answer(client, asked.proto_id or 0, asked.body or b"")
         except DecodeError as error:
-            await _abort(context, "INVALID_ARGUMENT", str(error))
+            await abort(context, "INVALID_ARGUMENT", str(error))
         proto_id = asked.proto_id or 0
         answer = FutuResponse(
             ret_type=int(response.ret_type),
@@ -128,7 +101,7 @@ class GrpcDoor:
                 self._forget(client)
         self.slow_clients_cut += stream.is_slow
         # Only now: to a client that does not read this takes as long as it likes.
-        await _abort(context, "UNAVAILABLE", stream.reason)
+        await abort(context, "UNAVAILABLE", stream.reason)
 
     def _answer(self, client: GrpcClient, proto_id: int, body: bytes) -> Any:
         """The Response to a request. Raises DecodeError for a body that is no request."""
@@ -158,7 +131,7 @@ class GrpcDoor:
             await due.wait()
         elif fault.kind == "cut":
             client.cut(CUT)
-            await _abort(context, "UNAVAILABLE", CUT)
+            await abort(context, "UNAVAILABLE", CUT)
         elif fault.what != "body":
             return GARBAGE
         else:
@@ -171,8 +144,8 @@ class GrpcDoor:
     async def _admit(self, context: Any) -> GrpcClient:
         """The client that calls, which may be a new one; the wrong ones are sent away."""
         key = self._opend.settings.grpc_key
-        if key is not None and not _carries(context, key):
-            await _abort(context, "UNAUTHENTICATED", "no API key, or not the right one")
+        if key is not None and not compare_digest((bearer(context) or "").encode(), key.encode()):
+            await abort(context, "UNAUTHENTICATED", "no API key, or not the right one")
         name: str = context.peer()
         now = asyncio.get_running_loop().time()
         client = self._clients.get(name)
@@ -180,7 +153,7 @@ class GrpcDoor:
             self._forget_idle(now)
             limit = self._opend.settings.max_connections
             if len(self._opend.peers) >= limit:
-                await _abort(context, "UNAVAILABLE", f"too many connections: {limit} are open")
+                await abort(context, "UNAVAILABLE", f"too many connections: {limit} are open")
             client = self._clients[name] = GrpcClient(self._opend, name)
         client.heard = now
         return client
@@ -194,13 +167,3 @@ class GrpcDoor:
         if self._clients.get(client.name) is client:
             del self._clients[client.name]
             self._opend.forget(client.connection_id)
-
-
-def _carries(context: Any, key: str) -> bool:
-    given = dict(context.invocation_metadata()).get("authorization", "")
-    return compare_digest(str(given).encode(), f"Bearer {key}".encode())
-
-
-async def _abort(context: Any, status: str, reason: str) -> NoReturn:
-    await context.abort(grpc.StatusCode[status], reason)
-    raise AssertionError("an aborted call goes on")

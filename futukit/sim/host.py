@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
-from ipaddress import ip_address
 from math import isfinite
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from futukit.endpoint import check_port, is_local
 from futukit.errors import ConnectError, UsageError
 from futukit.messages import qot_common
 from futukit.sim.app import OpenD
@@ -31,7 +31,7 @@ from futukit.sim.faults import Fault
 from futukit.sim.market import Change, Event
 from futukit.sim.notices import make_notice
 from futukit.sim.server import Server
-from futukit.sim.settings import LONGEST_ADVANCE_SECONDS, Settings, check_port
+from futukit.sim.settings import LONGEST_ADVANCE_SECONDS, Settings
 
 if TYPE_CHECKING:
     from futukit.sim.grpc_door import GrpcDoor
@@ -68,15 +68,6 @@ class Ports(NamedTuple):
         return {scheme: port for scheme, port in ports.items() if port is not None}
 
 
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Host:
     """Owns everything that runs. All methods belong to the event loop that called ``start``."""
 
@@ -100,7 +91,7 @@ class Host:
                 check_port(port)
         tls = self._tls(ports)
         for what, needed in (("a WebSocket", ports.ws), ("gRPC", ports.grpc)):
-            if needed is not None and tls is None and not _is_local(host):
+            if needed is not None and tls is None and not is_local(host):
                 raise UsageError(f"{what} on an address that is not local needs tls_cert")
         if ports.grpc is not None:
             self._grpc = self._grpc_door()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from futukit.core.push import Push
 from futukit.messages import (
     common,
     qot_common,
@@ -19,7 +20,6 @@ from futukit.messages import (
     qot_update_ticker,
 )
 from futukit.sim.market import Change, Event
-from futukit.sim.peer import Push
 from futukit.sim.subscriptions import Subscription, Topic
 from futukit.sim.topics import KINDS, KL_TYPES, covers
 

@@ -9,7 +9,7 @@ from futukit.endpoint import BODIES, ENCRYPTIONS
 from futukit.errors import UsageError
 from futukit.sim.subscriptions import OPTION_QUOTA
 
-__all__ = ["GRANTS", "LONGEST_ADVANCE_SECONDS", "Settings", "check_port"]
+__all__ = ["GRANTS", "LONGEST_ADVANCE_SECONDS", "Settings"]
 
 GRANTS: Final = {
     "any": frozenset(ENCRYPTIONS[1:]),
@@ -95,9 +95,3 @@ class Settings:
     def option_quota(self) -> int:
         """Units of quota for option chains: what OpenD gives with the tier, else a fifth of it."""
         return OPTION_QUOTA.get(self.quota, self.quota // 5)
-
-
-def check_port(port: int) -> None:
-    """Raise UsageError for what is no TCP port (0 stands for any free one)."""
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise UsageError(f"a port is a number from 0 to 65535, not {port!r}")

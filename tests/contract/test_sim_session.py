@@ -13,6 +13,7 @@ import pytest
 
 from futukit import codec
 from futukit._native.frame import build_frame
+from futukit.channels.serving import MAX_REQUEST_BYTES
 from futukit.messages import (
     get_global_state,
     init_connect,
@@ -24,7 +25,7 @@ from futukit.messages import (
 from futukit.sim import SimulatedOpenD
 from futukit.sim.control import ControlPort
 from futukit.sim.host import Host
-from futukit.sim.server import MAX_REQUEST_BYTES, Server
+from futukit.sim.server import Server
 from futukit.sim.settings import Settings
 from tests.unit.sim.raw_client import INIT_CONNECT, SECONDS, RawClient, frame, security, until
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from futukit import sync
+from futukit.core.push import Push
 from futukit.messages import get_global_state, qot_get_basic_qot, registry
 from futukit.messages.qot_common import QotMarket, Security
 from futukit.sim import Call, SimulatedOpenD
 from futukit.sim.notices import NOTICES
-from futukit.sim.peer import Push
 from tests.differential.sides import Side, simulator
 from tests.interop.modes import Mode
 

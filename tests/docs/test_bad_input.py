@@ -10,6 +10,7 @@ import pytest
 
 from futukit import aio, codec
 from futukit._native.frame import FrameReader, build_frame
+from futukit.channels.serving import MAX_REQUEST_BYTES
 from futukit.codec import MAX_BODY_BYTES, MAX_CELLS
 from futukit.core.session.machine import SILENT_INTERVALS
 from futukit.errors import (
@@ -27,7 +28,6 @@ from futukit.messages import get_global_state, init_connect, qot_common, qot_get
 from futukit.options import Options
 from futukit.sim import SimulatedOpenD
 from futukit.sim.faults import Corruption
-from futukit.sim.server import MAX_REQUEST_BYTES
 from futukit.sim.settings import Settings
 
 HELLO = codec.encode_frame(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hmac import compare_digest
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -35,7 +36,10 @@ from futukit.errors import (
 from futukit.messages import init_connect, init_web_socket, keep_alive
 from futukit.messages.common import ProtoFmt, RetType
 
-__all__ = ["ServerSession"]
+__all__ = ["Admit", "ServerSession"]
+
+Admit: TypeAlias = Callable[[init_connect.C2S | init_web_socket.C2S], str | None]
+"""Decides on a client by its greeting: why it is refused, or None. It must not raise."""
 
 
 class ServerSession(Session):
@@ -43,7 +47,8 @@ class ServerSession(Session):
 
     ``welcome`` is the answer to InitConnect (its ``keep_alive_interval`` in seconds); with
     ``refusal`` (a text) the client is refused instead. ``web_socket_key`` is what the login of
-    the script dialect must carry. ``aes_cbc_iv`` is used where AES_CBC is granted,
+    the script dialect must carry; with ``admit`` it is that which decides, in either dialect, and
+    the key is not looked at. ``aes_cbc_iv`` is used where AES_CBC is granted,
     ``push_format`` where the client asks for none. KeepAlive is answered here. A client that
     sends nothing for ``idle_timeout`` seconds is dead; None is 3.3 intervals, ``inf`` never;
     the script dialect knows no KeepAlive, so there it is always never.
@@ -59,6 +64,7 @@ class ServerSession(Session):
         epoch: float = 0.0,
         idle_timeout: float | None = None,
         refusal: str | None = None,
+        admit: Admit | None = None,
         link: Link | None = None,
         secrecy: ServerSecrecy | None = None,
         aes_cbc_iv: str = "",
@@ -75,6 +81,7 @@ class ServerSession(Session):
         self._aes_cbc_iv = aes_cbc_iv
         self._web_socket_key = hashed_key(web_socket_key)
         self._refusal = refusal
+        self._admit = admit
         interval = welcome.keep_alive_interval
         self._idle = interval * SILENT_INTERVALS if idle_timeout is None else idle_timeout
         self._heard = now
@@ -131,9 +138,12 @@ class ServerSession(Session):
             return
         hello = request.c2s
         self.encryption = self._secrecy.grant(self.link, hello)
-        if self._refusal is not None:
-            self._send_failure(envelope, self._refusal, RetType.FAILED)
-            events += self._end(HandshakeError(f"refused: {self._refusal}", int(RetType.FAILED)))
+        refusal = self._refusal
+        if refusal is None and self._admit is not None:
+            refusal = self._admit(hello)
+        if refusal is not None:
+            self._send_failure(envelope, refusal, RetType.FAILED)
+            events += self._end(HandshakeError(f"refused: {refusal}", int(RetType.FAILED)))
             return
         if self.encryption == "aes_cbc":
             self.welcome = msgspec.structs.replace(self.welcome, aes_cbc_iv=self._aes_cbc_iv)
@@ -154,10 +164,8 @@ class ServerSession(Session):
             hello = request.c2s or hello
         except DecodeError:
             refusal = "InitWebSocket cannot be read"
-        if refusal is None and not compare_digest(
-            (hello.websocket_key or "").encode(), self._web_socket_key.encode()
-        ):
-            refusal = "wrong WebSocket key"
+        if refusal is None:
+            refusal = self._refusal_of_script(hello)
         if refusal is not None:
             self._out.append(
                 self.link.failure(envelope.proto_id, envelope.serial, int(RetType.FAILED), refusal)
@@ -179,6 +187,13 @@ class ServerSession(Session):
             programming_language=hello.programming_language,
         )
         events.append(Introduced(self.hello))
+
+    def _refusal_of_script(self, hello: init_web_socket.C2S) -> str | None:
+        if self._admit is not None:
+            return self._admit(hello)
+        given = (hello.websocket_key or "").encode()
+        fits = compare_digest(given, self._web_socket_key.encode())
+        return None if fits else "wrong WebSocket key"
 
     def reply(self, request: Envelope, message: Any) -> None:
         """Answer a request with a Response message."""
@@ -215,6 +230,12 @@ class ServerSession(Session):
             return self.lose(ConnectionLost(f"the client sent nothing for {self._idle:g} s"))
         self.next_deadline = self._heard + self._idle
         return []
+
+    def excuse(self, now: float) -> None:
+        """The owner has not read for a while: until now, silence proves nothing."""
+        self._heard = now
+        if self.state is not State.CLOSED:
+            self.next_deadline = now + self._idle
 
     def close(self) -> list[Event]:
         """End in order; what was packed is still to be written."""

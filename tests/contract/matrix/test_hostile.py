@@ -15,12 +15,12 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as raw_connect
 
 from futukit import aio, codec, sync
+from futukit.channels.serving import MAX_REQUEST_BYTES
 from futukit.core.session.greeting import hashed_key
 from futukit.enums import KLType, RehabType
 from futukit.errors import ConnectError, FutukitError, HandshakeError, UsageError
 from futukit.messages import init_connect, init_web_socket, qot_common, qot_request_history_kl
 from futukit.sim import SimulatedOpenD
-from futukit.sim.server import MAX_REQUEST_BYTES
 from tests.contract.clients.faces import AsyncioFace, BlockingFace
 from tests.contract.matrix.conftest import Doors
 from tests.support.certificates import Certificates

@@ -65,7 +65,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 class RawClient:
-    """One connection; ``hello`` false leaves InitConnect out."""
+    """One connection; ``hello`` false leaves InitConnect out, ``client_id`` is what it says."""
 
     def __init__(
         self,
@@ -74,7 +74,9 @@ class RawClient:
         hello: bool = True,
         recv_notify: bool = False,
         receive_buffer_bytes: int | None = None,
+        client_id: str = "raw",
     ) -> None:
+        self._client_id = client_id
         self.socket = socket.socket()
         self.socket.settimeout(SECONDS)
         if receive_buffer_bytes is not None:
@@ -105,7 +107,7 @@ class RawClient:
 
     def hello(self, recv_notify: bool = False) -> Any:
         """Say InitConnect; the whole response."""
-        c2s = init_connect.C2S(client_ver=100, client_id="raw", recv_notify=recv_notify)
+        c2s = init_connect.C2S(client_ver=100, client_id=self._client_id, recv_notify=recv_notify)
         return self.call(INIT_CONNECT, c2s)
 
     def send(self, proto_id: int, body: bytes) -> int:

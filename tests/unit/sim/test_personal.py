@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from futukit.core.push import Push
 from futukit.messages import (
     common,
     init_connect,
@@ -20,7 +21,6 @@ from futukit.messages import (
     registry,
 )
 from futukit.sim.app import OpenD
-from futukit.sim.peer import Push
 from futukit.sim.personal import MAX_REMINDERS, NOTE_CHARACTERS
 from futukit.sim.settings import Settings
 from tests.unit.sim.raw_client import securities, security
