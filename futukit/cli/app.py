@@ -25,7 +25,7 @@ class Encryption(StrEnum):
 
 app = typer.Typer(
     name="futukit",
-    help="Typed client and simulator for the OpenD gateway of Futu / moomoo.",
+    help="Typed client, simulator and shared gateway for the OpenD of Futu / moomoo.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -62,7 +62,7 @@ def _top(
         ),
     ] = False,
 ) -> None:
-    """Typed client and simulator for the OpenD gateway of Futu / moomoo."""
+    """Typed client, simulator and shared gateway for the OpenD of Futu / moomoo."""
 
 
 @app.command()
@@ -167,6 +167,11 @@ def decode(
 @app.command("sim", context_settings={"help_option_names": []}, add_help_option=False)
 def _sim() -> None:
     """Serve a simulated OpenD; 'futukit sim --help' lists its options."""
+
+
+@app.command("gateway", context_settings={"help_option_names": []}, add_help_option=False)
+def _gateway() -> None:
+    """Serve one OpenD to many clients; 'futukit gateway --help' lists its options."""
 
 
 @app.command("codegen", context_settings={"help_option_names": []}, add_help_option=False)

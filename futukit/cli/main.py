@@ -1,6 +1,6 @@
 """The way in, which needs nothing but the standard library.
 
-``sim`` and ``codegen`` read their own arguments and run without the extra ``cli``.
+``sim``, ``gateway`` and ``codegen`` read their own arguments and run without the extra ``cli``.
 
 Exit status: 0 success, 1 an error (one line on stderr), 2 the command was used wrongly,
 130 interrupted with Ctrl-C.
@@ -51,6 +51,12 @@ def _sim(arguments: list[str]) -> int:
     return sim.main(arguments)
 
 
+def _gateway(arguments: list[str]) -> int:
+    from futukit.cli import gateway
+
+    return gateway.main(arguments)
+
+
 def _codegen(arguments: list[str]) -> int:
     try:
         codegen = import_module("futukit.codegen.__main__")
@@ -66,7 +72,11 @@ def _codegen(arguments: list[str]) -> int:
     return status
 
 
-_PASSED_ON: Final[dict[str, Callable[[list[str]], int]]] = {"sim": _sim, "codegen": _codegen}
+_PASSED_ON: Final[dict[str, Callable[[list[str]], int]]] = {
+    "sim": _sim,
+    "gateway": _gateway,
+    "codegen": _codegen,
+}
 
 
 def _missing(error: ModuleNotFoundError, packages: frozenset[str] | set[str]) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import msgspec
 
+from futukit.cli.serving import port, stop_on_signals
 from futukit.endpoint import BODIES
 from futukit.errors import ConnectError, UsageError
 from futukit.sim.control import ControlPort
@@ -32,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``futukit sim``."""
     default = Settings()
     add = parser.add_argument
-    add("--tcp", type=_port, metavar="PORT", help="serve TCP there, 0: any free port [11111]")
-    add("--ws", type=_port, metavar="PORT", help="also serve WebSockets there, 0: any free port")
-    add("--grpc", type=_port, metavar="PORT", help="also serve gRPC there, 0: any free port")
-    add("--tcps", type=_port, metavar="PORT", help="also serve TCP under TLS there")
+    add("--tcp", type=port, metavar="PORT", help="serve TCP there, 0: any free port [11111]")
+    add("--ws", type=port, metavar="PORT", help="also serve WebSockets there, 0: any free port")
+    add("--grpc", type=port, metavar="PORT", help="also serve gRPC there, 0: any free port")
+    add("--tcps", type=port, metavar="PORT", help="also serve TCP under TLS there")
     add("--host", default="127.0.0.1", help="address to serve on")
-    add("--control", type=_port, metavar="PORT", help="also take commands there, 0: any free port")
+    add("--control", type=port, metavar="PORT", help="also take commands there, 0: any free port")
     add("--seed", type=int, default=default.seed, help="decides the market")
     add("--freeze", action="store_true", help="the clock stands still until it is advanced")
     add("--speed", type=float, default=default.speed, help="simulated seconds per real second")
@@ -83,13 +82,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 2**16:
-        raise argparse.ArgumentTypeError(f"a port is 0 to 65535, not {port}")
-    return port
-
-
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that the options name. Raises UsageError for values that cannot be."""
     names = {field.name for field in dataclasses.fields(Settings)}
@@ -124,7 +116,7 @@ async def _serve(settings: Settings, host: str, ports: Ports, control: int | Non
     await running.start(host, ports)
     try:
         control_port = None if control is None else await commands.start(control)
-        _on_signals(running)
+        stop_on_signals(running.stopped)
         ready: dict[str, object] = {"event": "ready"}
         ready |= {name: port for name, port in running.ports._asdict().items() if port is not None}
         for secure in ("wss", "grpcs"):
@@ -137,21 +129,6 @@ async def _serve(settings: Settings, host: str, ports: Ports, control: int | Non
     finally:
         await commands.stop()
         await running.stop()
-
-
-def _on_signals(running: Host) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(running.stopped.set)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            loop.add_signal_handler(number, running.stopped.set)
-        except NotImplementedError:
-            # Windows: no signals in its event loop. Ctrl-C arrives this way; nothing sends
-            # SIGTERM there, another process ends this one by the control command "stop".
-            signal.signal(number, stop)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

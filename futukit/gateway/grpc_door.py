@@ -1,0 +1,284 @@
+"""The gRPC door: unary calls and streams of pushes, of channels that come and go.
+
+gRPC has no session, so a member is a channel (its peer address) with one key. What it subscribed
+goes to the streams of pushes on that channel or, where it has none, to those of its key on other
+channels. With the last stream that serves it a member leaves, and its subscriptions end. One that
+never had a stream may call all the same: the newest pushes wait for its stream, and it leaves when
+it has said nothing for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from futukit import codec
+from futukit.channels.serving_grpc import GrpcListener, PushStream, abort, bearer
+from futukit.core.grpc_bodies import whole_request
+from futukit.core.push import Push
+from futukit.errors import (
+    ConnectionLost,
+    DecodeError,
+    FutukitError,
+    RequestTimeout,
+    UsageError,
+)
+from futukit.gateway.access import Grant
+from futukit.gateway.answers import bare_s2c, outcome_of
+from futukit.gateway.hub import Hub
+from futukit.gateway.members import Member
+from futukit.gateway.refusals import Refused, denied
+from futukit.messages.futu_service import FutuRequest, FutuResponse
+
+__all__ = ["GrpcDoor"]
+
+_WAITING_TRADES: Final = 1000
+"""So many order pushes wait for a member that has no stream yet; the oldest make room."""
+
+_PROTOBUF: Final = 0
+_PUSH_SCOPES: Final = ("qot:read", "acc:read")
+
+
+class _Channel:
+    """A member over gRPC: its streams, and what waits for the first of them."""
+
+    def __init__(self, door: GrpcDoor, name: str) -> None:
+        self.name = name
+        self.heard = 0.0
+        self.had_stream = False
+        self.member: Member
+        self.streams: set[_Stream] = set()
+        self.waiting: deque[Push] = deque(maxlen=_WAITING_TRADES)
+        self._door = door
+
+    def send_push(self, push: Push) -> None:
+        """Send a push; see PushSink."""
+        streams = self.streams or self._door.streams_for(self)
+        for stream in streams:
+            stream.put_push(push)
+        if not streams and push.facts.event_type == "trade":
+            self.waiting.append(push)
+
+    def end(self, status: str, reason: str) -> None:
+        """End its streams; see MemberSink."""
+        for stream in tuple(self.streams):
+            stream.status = status
+            stream.cut(reason)
+        self._door.forget(self)
+
+
+class _Stream(PushStream):
+    """One stream of pushes; several members may share it, so each push goes out once."""
+
+    def __init__(self, channel: _Channel, limit_bytes: int) -> None:
+        super().__init__(limit_bytes)
+        self.channel = channel
+        self.status = "UNAVAILABLE"
+        self._newest: Push | None = None
+
+    def put_push(self, push: Push) -> None:
+        """Send a push, unless it has just been sent."""
+        if push is not self._newest:
+            self._newest = push
+            self.put(push.event())
+
+
+class GrpcDoor:
+    """Serves one hub over gRPC. All methods belong to the event loop that called ``listen``.
+
+    ``bare_answers`` gives an answer's S2C in place of the whole Response. ``queue_bytes`` is how
+    much may wait on one stream before it is cut, ``idle_seconds`` how long a member without a
+    stream is kept, ``max_clients`` how many members there may be in all.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        bare_answers: bool = False,
+        queue_bytes: int,
+        idle_seconds: float,
+        max_clients: int,
+        tls: tuple[str | Path, str | Path] | None = None,
+        services: Sequence[Any] = (),
+    ) -> None:
+        self._hub = hub
+        self._bare_answers = bare_answers
+        self._queue_bytes = queue_bytes
+        self._idle_seconds = idle_seconds
+        self._max_clients = max_clients
+        self._channels: dict[tuple[str, str], _Channel] = {}
+        self._listener = GrpcListener(self._request, self._subscribe, tls=tls, services=services)
+
+    async def listen(self, host: str, port: int) -> int:
+        """Listen on one port; returns it. Raises OSError where that cannot be."""
+        return await self._listener.listen(host, port)
+
+    async def stop(self) -> None:
+        """Stop listening and end every call and every member."""
+        await self._listener.stop()
+        for channel in tuple(self._channels.values()):
+            self.forget(channel)
+
+    @property
+    def streams(self) -> int:
+        """How many streams of pushes are open."""
+        return sum(len(channel.streams) for channel in self._channels.values())
+
+    def forget_idle(self) -> None:
+        """Let members go that have no stream and have said nothing for a while."""
+        now = asyncio.get_running_loop().time()
+        for channel in tuple(self._channels.values()):
+            silent = now - channel.heard > self._idle_seconds and not channel.member.under_way
+            if silent and not channel.streams and not self.streams_for(channel):
+                self.forget(channel)
+
+    # Who a push goes to.
+
+    def streams_for(self, channel: _Channel) -> Iterable[_Stream]:
+        """The streams of the same key on other channels, for one that has none of its own."""
+        return [
+            stream
+            for other in self._of_key(channel)
+            if other is not channel
+            for stream in other.streams
+        ]
+
+    def _of_key(self, channel: _Channel) -> list[_Channel]:
+        name = channel.member.grant.name
+        return [other for other in self._channels.values() if other.member.grant.name == name]
+
+    def forget(self, channel: _Channel) -> None:
+        """A member is gone."""
+        key = (channel.name, channel.member.grant.name)
+        if self._channels.get(key) is channel:
+            del self._channels[key]
+        self._hub.leave(channel.member)
+
+    def _opened(self, stream: _Stream) -> None:
+        """Count a stream in; who had none gets what has waited."""
+        channel = stream.channel
+        served = [
+            other
+            for other in self._of_key(channel)
+            if other is channel or not (other.streams or self.streams_for(other))
+        ]
+        fresh = [other for other in served if not other.streams]
+        channel.streams.add(stream)
+        channel.had_stream = True
+        for other in fresh:
+            for push in self._hub.subscriptions.newest(other.member):
+                stream.put_push(push)
+            while other.waiting:
+                stream.put_push(other.waiting.popleft())
+
+    def _closed(self, stream: _Stream) -> None:
+        """Count a stream out; whom nobody serves any more leaves."""
+        channel = stream.channel
+        channel.streams.discard(stream)
+        if channel.streams:
+            return
+        left_alone = [
+            other
+            for other in self._of_key(channel)
+            if other is not channel and not other.streams and not self.streams_for(other)
+        ]
+        for other in (channel, *left_alone):
+            self.forget(other)
+
+    # The calls.
+
+    async def _request(self, data: bytes, context: Any) -> bytes:
+        channel = await self._admit(context)
+        try:
+            asked = codec.decode(FutuRequest, data)
+            proto_id = asked.proto_id or 0
+            body = self._whole(channel, proto_id, asked.body or b"")
+            answer = await self._hub.answer(channel.member, proto_id, body, _PROTOBUF)
+        except Refused as refused:
+            await abort(context, refused.status, refused.reason, refused.retry_after or None)
+        except (DecodeError, UsageError) as error:
+            await abort(context, "INVALID_ARGUMENT", str(error))
+        except ConnectionLost as error:
+            await abort(context, "UNAVAILABLE", f"OpenD is not there: {_told(error)}")
+        except RequestTimeout as error:
+            await abort(context, "DEADLINE_EXCEEDED", f"OpenD did not answer: {_told(error)}")
+        except FutukitError as error:
+            await abort(context, "INTERNAL", str(error))
+        finally:
+            channel.heard = asyncio.get_running_loop().time()
+        outcome = outcome_of(answer)
+        if self._bare_answers:
+            answer = bare_s2c(answer)
+        return codec.encode(
+            FutuResponse(
+                ret_type=outcome.ret_type, ret_msg=outcome.ret_msg, proto_id=proto_id, body=answer
+            )
+        )
+
+    def _whole(self, channel: _Channel, proto_id: int, body: bytes) -> bytes:
+        """The whole Request that a body stands for; who may not ask is told that first."""
+        try:
+            return whole_request(proto_id, body)
+        except UsageError:
+            return body  # no request: the hub says so
+        except DecodeError:
+            self._hub.access.validate(channel.member.grant, self._hub.now())
+            raise
+
+    async def _subscribe(self, data: bytes, context: Any) -> None:
+        del data
+        channel = await self._admit(context)
+        try:
+            self._check_pushes(channel.member.grant)
+        except Refused as refused:
+            await abort(context, refused.status, refused.reason)
+        stream = _Stream(channel, self._queue_bytes)
+        self._opened(stream)
+        self._hub.records.metrics.streams.inc()
+        try:
+            await context.send_initial_metadata(())
+            await stream.pump(context.write)
+        finally:
+            self._hub.records.metrics.streams.dec()
+            self._closed(stream)
+        if stream.is_slow:
+            self._hub.records.metrics.slow_cut.inc()
+            stream.status = "RESOURCE_EXHAUSTED"
+        # Only now: to a client that does not read this takes as long as it likes.
+        await abort(context, stream.status, stream.reason)
+
+    def _check_pushes(self, grant: Grant) -> None:
+        scopes = self._hub.access.scopes(grant)
+        if not set(scopes) & set(_PUSH_SCOPES):
+            raise denied(f"pushes need one of the scopes {' and '.join(_PUSH_SCOPES)}")
+
+    async def _admit(self, context: Any) -> _Channel:
+        """The member that calls, which may be a new one; the wrong ones are sent away."""
+        name: str = context.peer()
+        try:
+            grant = self._hub.access.authenticate(bearer(context), self._hub.now())
+        except Refused as refused:
+            self._hub.records.turned_away(name, refused)
+            await abort(context, refused.status, refused.reason)
+        key = (name, grant.name)
+        channel = self._channels.get(key)
+        if channel is None:
+            if len(self._hub.members) >= self._max_clients:
+                self.forget_idle()
+            if len(self._hub.members) >= self._max_clients:
+                reason = f"too many clients: {self._max_clients} are there"
+                await abort(context, "UNAVAILABLE", reason)
+            channel = self._channels[key] = _Channel(self, name)
+            number = self._hub.welcome().conn_id
+            channel.member = self._hub.join(grant, name, channel, notify=True, connection_id=number)
+        channel.heard = asyncio.get_running_loop().time()
+        return channel
+
+
+def _told(error: FutukitError) -> str:
+    in_doubt = getattr(error, "requests_in_doubt", ())
+    return f"{error}; what became of the order is not known" if in_doubt else str(error)

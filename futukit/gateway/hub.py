@@ -1,0 +1,338 @@
+"""The hub: many members, one client of OpenD.
+
+Doors bring members in and hand over their requests; what a member may ask is the access's to say,
+what is about its own connection is answered for it alone, everything else goes to OpenD as it is.
+Pushes go to whom they concern.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import string
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from time import time
+from typing import Any, Final
+
+from msgspec import structs
+
+from futukit import codec
+from futukit.aio import Client
+from futukit.core.client import ClientState, StateChange
+from futukit.core.grpc_bodies import single_rows
+from futukit.core.push import Push
+from futukit.core.requests import request_kind
+from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
+from futukit.errors import DecodeError, FutukitError, RateLimited, RemoteProtocolError
+from futukit.gateway.access import ROWS_OF_ACCOUNTS, Access, Grant
+from futukit.gateway.answers import outcome_of, success
+from futukit.gateway.members import Member, MemberSink
+from futukit.gateway.orders import ORDER_IDS
+from futukit.gateway.records import Call, Records
+from futukit.gateway.refusals import Refused, exhausted
+from futukit.gateway.subscribing import Handler, Subscribing
+from futukit.gateway.topics import topics_of_push
+from futukit.messages import init_connect, keep_alive, notify, registry
+from futukit.messages.common import RetType
+from futukit.messages.futu_service import SubscribePushRequest
+
+__all__ = ["Hub"]
+
+_NOTIFY: Final = 1003
+_CALCULATE: Final = 3260
+_LOOKED_AT: Final = frozenset({_CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
+"""Answers of success that are read here: for their orders, accounts or calculations."""
+
+_CALCULATED: Final = 3261
+_CALCULATIONS_KEPT: Final = 10_000
+_KEEP_ALIVE_SECONDS: Final = 10
+_ID_BITS: Final = 63
+_LETTERS: Final = string.ascii_letters + string.digits
+_AES_KEY_LETTERS: Final = 16
+_PROTOBUF: Final = 0
+
+
+class Hub:
+    """All members of one gateway. For the event loop that made it.
+
+    ``under_way`` is how many requests one member may have waiting at a time; ``clock`` gives
+    seconds, the same as the event loop's.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        access: Access,
+        records: Records,
+        *,
+        under_way: int = 64,
+        clock: Callable[[], float] | None = None,
+        wall_clock: Callable[[], float] = time,
+    ) -> None:
+        self.access = access
+        self.records = records
+        self.members: dict[int, Member] = {}
+        self.now = wall_clock
+        self._client = client
+        self._under_way = under_way
+        clock = clock or asyncio.get_running_loop().time
+        self._subscribing = Subscribing(self._ask, clock, self.members.values)
+        self._own: dict[int, Handler] = {
+            **self._subscribing.handlers,
+            INIT_CONNECT: self._greet,
+            KEEP_ALIVE: self._keep_alive,
+        }
+        self._calculations: OrderedDict[str, Member] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._listeners = [client.on_state(self._upstream_changed)]
+        self._listeners += [
+            client.on(number, self._taker(number)) for number in sorted(registry.PUSH_IDS)
+        ]
+        records.upstream(up=client.state is ClientState.READY)
+
+    # Members.
+
+    def welcome(self) -> init_connect.S2C:
+        """A greeting with a connection id of the gateway's own, for a client to come."""
+        return init_connect.S2C(
+            server_ver=self._client.server_version,
+            login_user_id=self._client.login_user_id,
+            conn_id=secrets.randbits(_ID_BITS) | 1,
+            conn_aes_key="".join(secrets.choice(_LETTERS) for _ in range(_AES_KEY_LETTERS)),
+            keep_alive_interval=_KEEP_ALIVE_SECONDS,
+        )
+
+    def join(
+        self, grant: Grant, name: str, sink: MemberSink, *, notify: bool, connection_id: int
+    ) -> Member:
+        """A client has said who it is: from now on it can ask and be pushed to."""
+        member = Member(connection_id, grant, name, sink, notify=notify)
+        self.members[connection_id] = member
+        self.records.joined(member)
+        return member
+
+    def leave(self, member: Member) -> None:
+        """A client is gone: its subscriptions end. Harmless to repeat."""
+        if member.gone:
+            return
+        member.gone = True
+        del self.members[member.connection_id]
+        self.records.left(member)
+        self.spawn(self._subscribing.leave(member))
+
+    def expel(self) -> None:
+        """Send away whose key is no longer valid, after a reload or when one has expired."""
+        for member in tuple(self.members.values()):
+            try:
+                self.access.validate(member.grant, self.now())
+            except Refused as refused:
+                self.records.expelled(member, refused)
+                member.sink.end(refused.status, refused.reason)
+
+    @property
+    def subscriptions(self) -> Subscribing:
+        """Who holds what."""
+        return self._subscribing
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks of the hub's own are under way."""
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        """End what is under way; the doors are closed by then."""
+        for listener in self._listeners:
+            listener.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Requests.
+
+    async def answer(self, member: Member, proto_id: int, body: bytes, body_format: int) -> bytes:
+        """Answer a whole Request with a whole Response, both plain and in the same body format.
+
+        Raises Refused for what the caller may not do or may not do now, DecodeError for a body
+        that is no such request, and what the client to OpenD raises: ConnectionLost, ...
+        """
+        call = Call(member, proto_id)
+        try:
+            answer = await self._bounded(call, body, body_format)
+        except Refused as refused:
+            self.records.refused(call, refused)
+            raise
+        except RateLimited as limited:
+            over = exhausted(str(limited), limited.retry_after or 0.0)
+            self.records.refused(call, over)
+            raise over from limited
+        except (FutukitError, asyncio.CancelledError) as error:
+            self.records.failed(call, error)
+            raise
+        self.records.answered(call)
+        return answer
+
+    async def _bounded(self, call: Call, body: bytes, body_format: int) -> bytes:
+        member = call.member
+        if member.under_way >= self._under_way:
+            raise exhausted(f"{self._under_way} requests of this client are under way", 0.0)
+        member.under_way += 1
+        try:
+            return await self._answered(call, body, body_format)
+        finally:
+            member.under_way -= 1
+
+    async def _answered(self, call: Call, body: bytes, body_format: int) -> bytes:
+        member, proto_id = call.member, call.proto_id
+        self.access.check_id(member.grant, proto_id, self.now())
+        kind = request_kind(proto_id)
+        if kind.request is None:
+            self.access.check(member.grant, proto_id, None, self.now())
+            return await self._forward(call, body)
+        request = codec.decode_body(kind.request, body, body_format)
+        call.c2s = kind.c2s_of(request)
+        self.access.check(member.grant, proto_id, call.c2s, self.now())
+        own = self._own.get(proto_id)
+        if own is not None:
+            # To its end, even if the caller goes: half a subscription would never be given up.
+            response = await asyncio.shield(self._started(own(member, call.c2s)))
+            call.ret_type = int(response.ret_type)
+            return codec.encode_body(response, body_format, server=True)
+        # Bytes go on as they came, unless something has to be filled in for this connection.
+        as_it_is = body_format == _PROTOBUF and not kind.is_personal
+        answer = await self._forward(call, body if as_it_is else request)
+        return self._finished(call, answer, body_format)
+
+    async def _forward(self, call: Call, message: Any) -> bytes:
+        answer = (await self._client.call_body(call.proto_id, message)).body
+        call.ret_type = outcome_of(answer).ret_type
+        return answer
+
+    def _finished(self, call: Call, answer: bytes, body_format: int) -> bytes:
+        """Look at what OpenD answered, and bring it into the caller's body format."""
+        if body_format == _PROTOBUF and (call.ret_type != 0 or call.proto_id not in _LOOKED_AT):
+            return answer
+        try:
+            response = codec.decode(registry.response_class(call.proto_id), answer)
+        except DecodeError as error:
+            # Not the caller's mistake.
+            raise RemoteProtocolError(f"OpenD's answer cannot be read: {error}") from error
+        s2c = getattr(response, "s2c", None)
+        if s2c is not None and call.ret_type == 0:
+            grant = call.member.grant
+            self.access.note_order(grant, call.proto_id, call.c2s, s2c)
+            self._note_calculation(call, s2c)
+            shown = self.access.filter_answer(grant, call.proto_id, s2c)
+            response = structs.replace(response, s2c=shown)
+        return codec.encode_body(response, body_format, server=True)
+
+    def _note_calculation(self, call: Call, s2c: Any) -> None:
+        if call.proto_id == _CALCULATE:
+            self._calculations[s2c.calc_id] = call.member
+            if len(self._calculations) > _CALCULATIONS_KEPT:
+                self._calculations.popitem(last=False)
+
+    async def _greet(self, member: Member, c2s: Any) -> Any:
+        """A second greeting, or one over gRPC: nothing depends on it, and no key is shown."""
+        del c2s
+        welcome = self.welcome()
+        s2c = init_connect.S2C(
+            server_ver=welcome.server_ver,
+            login_user_id=welcome.login_user_id,
+            conn_id=member.connection_id,
+            conn_aes_key="",
+            keep_alive_interval=welcome.keep_alive_interval,
+        )
+        return success(INIT_CONNECT, s2c)
+
+    async def _keep_alive(self, member: Member, c2s: Any) -> Any:
+        del member, c2s
+        return success(KEEP_ALIVE, keep_alive.S2C(time=int(self.now())))
+
+    async def _ask(self, proto_id: int, c2s: Any) -> bytes:
+        return (await self._client.call_body(proto_id, c2s)).body
+
+    # Pushes.
+
+    def _taker(self, proto_id: int) -> Callable[[Any], None]:
+        if registry.row(proto_id).module is None:
+            return lambda body: self._spread(_RawPush(proto_id, body))
+        response = registry.response_class(proto_id)
+
+        def take(s2c: Any) -> None:
+            for part in single_rows(proto_id, response(ret_type=RetType.SUCCEED, s2c=s2c)):
+                self._spread(Push(proto_id, part))
+
+        return take
+
+    def _spread(self, push: Push) -> None:
+        """Give a push to whom it concerns."""
+        sent, now = 0, self.now()
+        s2c = getattr(push.message, "s2c", None)
+        for member in self._receivers(push, s2c):
+            if self.access.may_get(member.grant, push.proto_id, s2c, now):
+                member.sink.send_push(push)
+                sent += 1
+        self.records.pushed(sent)
+
+    def _receivers(self, push: Push, s2c: Any) -> Iterable[Member]:
+        everybody = tuple(self.members.values())
+        topics = tuple(topics_of_push(push))
+        if topics:
+            book = self._subscribing.book
+            found = (m for topic, variant in topics for m in book.take(topic, variant, push))
+            return tuple(dict.fromkeys(found))
+        if push.proto_id == _NOTIFY:
+            return (member for member in everybody if member.notify)
+        if push.proto_id == _CALCULATED:
+            owner = self._calculations.get(s2c.calc_id)
+            return () if owner is None or owner.gone else (owner,)
+        if push.facts.event_type == "trade":
+            return (member for member in everybody if push.facts.acc_id in member.accounts)
+        return everybody
+
+    def _upstream_changed(self, change: StateChange) -> None:
+        if change.state is ClientState.CONNECTING:
+            return
+        up = change.state is ClientState.READY
+        self.records.upstream(up=up, reason=change.reason)
+        status = notify.ConnectStatus(qot_logined=up, trd_logined=up)
+        s2c = notify.S2C(type=notify.NotifyType.CONN_STATUS, connect_status=status)
+        push = Push(_NOTIFY, notify.Response(ret_type=RetType.SUCCEED, s2c=s2c))
+        for member in tuple(self.members.values()):
+            member.sink.send_push(push)
+        if up:
+            self.spawn(self._subscribing.renew(restored=not change.unrestored))
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Do something that nobody waits for."""
+        self._started(_quietly(work))
+
+    def _started(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class _RawPush(Push):
+    """A push of an id without a schema: the same bytes in every format."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, proto_id: int, body: bytes) -> None:
+        super().__init__(proto_id, SubscribePushRequest())  # a message of nothing
+        self._raw = body
+
+    def body_in(self, body_format: int) -> bytes:
+        """The bytes as they came."""
+        del body_format
+        return self._raw
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """What happens by itself has no caller to fail: OpenD is gone then, and its return mends it."""
+    try:
+        await work
+    except FutukitError:
+        return

@@ -1,0 +1,114 @@
+"""The limits of a key, a check each. All raise Refused; an empty limit is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from futukit.gateway.keys import Key
+from futukit.gateway.orders import Act, Ledger
+from futukit.gateway.refusals import denied, exhausted
+from futukit.gateway.subjects import Named
+
+__all__ = [
+    "check_accounts",
+    "check_names",
+    "check_order",
+    "check_rate",
+    "check_sides",
+    "check_value",
+    "limits_names",
+]
+
+_WINDOW: Final = 60.0
+
+
+def limits_names(key: Key) -> bool:
+    """Whether the key is limited to some markets or securities."""
+    return bool(key.markets or key.symbols)
+
+
+def check_accounts(key: Key, accounts: Iterable[int]) -> None:
+    """Every account that is named must be among those of the key."""
+    for account in accounts:
+        if key.accounts and account not in key.accounts:
+            raise denied(f"account {account} is not among those of key {key.name!r}")
+
+
+def check_names(key: Key, names: Iterable[Named]) -> None:
+    """Every market and security that is named must be allowed, in each of its readings."""
+    names = tuple(names)
+    if key.markets:
+        for named in names:
+            _check_market(key, named)
+    if key.symbols:
+        for named in names:
+            _check_symbol(key, named)
+
+
+def _check_market(key: Key, named: Named) -> None:
+    if not named.markets:
+        raise denied(f"the market of {named.code or 'the request'} cannot be told")
+    for market in sorted(named.markets.difference(key.markets)):
+        raise denied(f"market {market} is not among those of key {key.name!r}")
+
+
+def _check_symbol(key: Key, named: Named) -> None:
+    if named.code is None:
+        return  # a whole market is no security
+    if not named.markets:
+        raise denied(f"the market of {named.code} cannot be told")
+    for symbol in named.symbols:
+        if symbol not in key.symbols:
+            raise denied(f"{symbol} is not among the symbols of key {key.name!r}")
+
+
+def check_order(key: Key, act: Act) -> None:
+    """The securities of an order must be known and allowed, where the key is limited there."""
+    if limits_names(key) and not act.names:
+        raise denied(f"the security cannot be told: {act.unknown or 'the order names none'}")
+    check_names(key, act.names)
+
+
+def check_sides(key: Key, act: Act) -> None:
+    """Each side of an order must be known and allowed."""
+    if not key.sides:
+        return
+    if not act.sides or "" in act.sides:
+        raise denied(f"the side cannot be told: {act.unknown or 'the order names none'}")
+    for side in act.sides:
+        if side not in key.sides:
+            raise denied(f"key {key.name!r} may not {side}")
+
+
+def check_value(key: Key, act: Act) -> None:
+    """The value of an order must be known and within the limit."""
+    largest = key.max_order_value
+    if largest is None:
+        return
+    if act.value is None:
+        raise denied(
+            f"the order has no known value, and key {key.name!r} is limited to {largest}: "
+            "it needs a type with a limit price, a price and a quantity"
+        )
+    if act.value > largest:
+        raise denied(f"the order is worth {act.value}, key {key.name!r} is limited to {largest}")
+
+
+def check_rate(key: Key, ledger: Ledger, now: float) -> None:
+    """Count an order of the last 60 seconds, unless it would be one too many."""
+    most = key.orders_per_minute
+    if most is None:
+        return
+    times = ledger.times
+    if times and times[-1] > now:
+        # The clock was set back: what lay ahead has just been.
+        kept = [min(each, now) for each in times]
+        times.clear()
+        times.extend(kept)
+    while times and times[0] <= now - _WINDOW:
+        times.popleft()
+    if len(times) >= most:
+        wait = times[len(times) - most] + _WINDOW - now
+        raise exhausted(f"key {key.name!r} is limited to {most} orders a minute", wait)
+    times.append(now)

@@ -1,0 +1,254 @@
+"""What a trading request would bring into the market, and the memory of orders that it needs.
+
+A change of an order names nothing but the order's id, so the orders that a key has placed are
+remembered: their securities, sides and type. The memory is bounded; an order that fell out of
+it can still be cancelled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from futukit.enums import ModifyOrderOp, OrderType, TrdSide
+from futukit.gateway.refusals import denied
+from futukit.gateway.subjects import Named, in_trd_market, listed, names_of
+from futukit.messages.trd_common import TrdHeader
+
+__all__ = ["MOST_NOTES", "ORDER_IDS", "Act", "Ledger", "act_of", "ids_of", "note_order"]
+
+ORDER_IDS: Final = (2202, 2205, 2227)
+"""The requests whose success is to be noted."""
+
+MOST_NOTES: Final = 8192
+"""Ids of orders that are remembered for a key; most orders have two."""
+
+Ids: TypeAlias = tuple[int | str, ...]
+
+_SIDES: Final[dict[int, str]] = {
+    TrdSide.BUY: "buy",
+    TrdSide.BUY_BACK: "buy",
+    TrdSide.SELL: "sell",
+    TrdSide.SELL_SHORT: "sell",
+}
+
+# The types whose price bounds what is paid. OpenD does not read it for the others, and a trailing
+# limit moves.
+_PRICED: Final = frozenset(
+    {
+        OrderType.NORMAL,
+        OrderType.ABSOLUTE_LIMIT,
+        OrderType.AUCTION_LIMIT,
+        OrderType.SPECIAL_LIMIT,
+        OrderType.SPECIAL_LIMIT_ALL,
+        OrderType.STOP_LIMIT,
+        OrderType.LIMITIF_TOUCHED,
+        OrderType.TWAP_LIMIT,
+        OrderType.VWAP_LIMIT,
+    }
+)
+
+
+class Act(NamedTuple):
+    """What is checked of an order, new or changed.
+
+    ``names`` are its securities, ``sides`` ``"buy"``, ``"sell"``, or ``""`` for one that cannot
+    be told; ``value`` is price times quantity, None where it is not known. ``counted``: it uses
+    up the rate. ``unknown`` says why nothing is known of the order, where that is so.
+    """
+
+    names: tuple[Named, ...]
+    sides: tuple[str, ...]
+    order_type: int
+    value: Decimal | None
+    counted: bool = True
+    unknown: str = ""
+
+
+class _Note:
+    """A remembered order. All its ids lead to one note, so that a change is seen under each."""
+
+    __slots__ = ("act",)
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+
+
+class Ledger:
+    """What is remembered of one key: the times of its latest orders, and the orders themselves.
+
+    Changing the limits of the key does not clear it.
+    """
+
+    __slots__ = ("_notes", "times")
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque()
+        self._notes: dict[tuple[int, int, int | str], _Note] = {}
+
+    def add(self, header: TrdHeader, ids: Ids, act: Act) -> None:
+        """Remember a new order; ids that stood for an older one stand for this one now."""
+        self._put(header, ids, _Note(act))
+
+    def change(self, header: TrdHeader, ids: Ids, more: Ids, act: Act) -> None:
+        """Remember what an order has become, and under which other ids it goes as well."""
+        note = self._note(header, ids)
+        if note is not None:
+            note.act = act
+            self._put(header, (*ids, *more), note)
+
+    def find(self, header: TrdHeader, ids: Ids) -> Act | None:
+        """The order that all these ids stand for on the header's account, None where unknown."""
+        note = self._note(header, ids)
+        return None if note is None else note.act
+
+    def _note(self, header: TrdHeader, ids: Ids) -> _Note | None:
+        notes = [self._notes.get(_place(header, each)) for each in ids]
+        return notes[0] if notes and all(note is notes[0] for note in notes) else None
+
+    def _put(self, header: TrdHeader, ids: Ids, note: _Note) -> None:
+        for each in ids:
+            self._notes.pop(_place(header, each), None)
+            self._notes[_place(header, each)] = note
+        while len(self._notes) > MOST_NOTES:
+            del self._notes[next(iter(self._notes))]
+
+
+def _place(header: TrdHeader, order_id: int | str) -> tuple[int, int, int | str]:
+    # Ids are unique within an account at best, and paper accounts have their own.
+    return int(header.trd_env), header.acc_id, order_id
+
+
+def ids_of(message: Any) -> Ids:
+    """The ids by which a C2S or S2C calls an order: OpenD's number and the server's text."""
+    ids = (getattr(message, "order_id", None), getattr(message, "order_id_ex", None))
+    return tuple(each for each in ids if each)
+
+
+def note_order(ledger: Ledger, proto_id: int, c2s: Any, s2c: Any) -> None:
+    """Remember the order of a call that OpenD has accepted; other calls change nothing."""
+    if proto_id not in ORDER_IDS:
+        return
+    act = act_of(proto_id, c2s, ledger)
+    if act is None:
+        return
+    if proto_id == 2205:
+        ledger.change(c2s.header, ids_of(c2s), ids_of(s2c), act)
+    else:
+        ledger.add(c2s.header, ids_of(s2c), act)
+
+
+def act_of(proto_id: int, c2s: Any, ledger: Ledger) -> Act | None:
+    """What a trading request would bring into the market; None for one that only takes away.
+
+    Raises Refused for a request of which that cannot be said.
+    """
+    read = _ACTS.get(proto_id)
+    if read is None:
+        raise denied(f"what the trading request {proto_id} does is not known, so it is refused")
+    return read(c2s, ledger)
+
+
+def _placed(c2s: Any, _ledger: Ledger) -> Act:
+    return Act((listed(c2s),), (_side(c2s.trd_side),), c2s.order_type, _value(c2s, c2s.order_type))
+
+
+def _combined(c2s: Any, _ledger: Ledger) -> Act:
+    covered = in_trd_market(c2s.header.trd_market)
+    legs = tuple(Named(leg.markets & covered, leg.code) for leg in names_of(c2s))
+    sides = tuple(_side(leg.side) for leg in c2s.combo_legs)
+    return Act(legs, sides, c2s.order_type, _value(c2s, c2s.order_type))
+
+
+def _side(side: int | None) -> str:
+    return "" if side is None else _SIDES.get(side, "")
+
+
+def _modified(c2s: Any, ledger: Ledger) -> Act | None:
+    read = _CHANGES.get(c2s.modify_order_op)
+    if read is None:
+        raise denied(f"what modifyOrderOp {int(c2s.modify_order_op)} does to an order is not known")
+    return read(c2s, ledger)
+
+
+def _taken_away(_c2s: Any, _ledger: Ledger) -> None:
+    """A cancel, with forAll too: to reduce risk is always allowed."""
+
+
+def _changed(c2s: Any, ledger: Ledger) -> Act:
+    known = _known(c2s, ledger)
+    return known._replace(value=_value(c2s, known.order_type), counted=True)
+
+
+def _brought_back(c2s: Any, ledger: Ledger) -> Act:
+    """An order enabled again comes into the market as it was."""
+    return _known(c2s, ledger)._replace(counted=True)
+
+
+def _confirmed(c2s: Any, ledger: Ledger) -> Act:
+    # Counted when it was placed.
+    return _known(c2s, ledger)._replace(counted=False)
+
+
+def _known(c2s: Any, ledger: Ledger) -> Act:
+    if getattr(c2s, "for_all", None):
+        raise denied("forAll is for cancels; a change names one order")
+    return ledger.find(c2s.header, ids_of(c2s)) or _STRANGER
+
+
+_STRANGER: Final = Act(
+    names=(),
+    sides=(),
+    order_type=OrderType.UNKNOWN,
+    value=None,
+    unknown="the order is not among those that this key has placed through the gateway",
+)
+
+_CHANGES: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
+    ModifyOrderOp.NORMAL: _changed,
+    ModifyOrderOp.CANCEL: _taken_away,
+    ModifyOrderOp.DISABLE: _taken_away,
+    ModifyOrderOp.ENABLE: _brought_back,
+    ModifyOrderOp.DELETE: _taken_away,
+}
+
+_ACTS: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
+    2202: _placed,
+    2205: _modified,
+    2227: _combined,
+    2237: _confirmed,
+}
+
+
+def _value(c2s: Any, order_type: int) -> Decimal | None:
+    """The largest value that the request tells, None where it does not tell one.
+
+    Of an order for an amount of money (event contracts) that amount counts too.
+    """
+    if order_type not in _PRICED:
+        return None
+    price, amount = _worst_price(c2s), _number(getattr(c2s, "amount", None) or 0.0)
+    qty = _number(c2s.qty)
+    if price is None or qty is None or amount is None:
+        return None
+    return max(price * qty, amount)
+
+
+def _worst_price(c2s: Any) -> Decimal | None:
+    """The price, with the room that the request gives OpenD to raise it."""
+    price = _number(c2s.price)
+    room = getattr(c2s, "adjust_side_and_limit", None) or 0.0
+    if price is None or not getattr(c2s, "adjust_price", None) or room <= 0.0:
+        return price
+    raised = _number(room)
+    return None if raised is None else price * (1 + raised)
+
+
+def _number(value: float | None) -> Decimal | None:
+    """A number as it is written, so that 3 times 0.1 is 0.3; None for one that is no amount."""
+    if value is None or not math.isfinite(value) or value < 0:
+        return None
+    return Decimal(repr(float(value)))

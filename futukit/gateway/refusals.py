@@ -1,0 +1,43 @@
+"""How the gateway says no: one error, with the status that its transport shall answer."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from futukit.errors import FutukitError
+
+__all__ = ["Refused", "Status", "denied", "exhausted", "unauthenticated"]
+
+Status: TypeAlias = Literal["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]
+"""gRPC's name of a refusal; the other transports translate it."""
+
+_RETRY_NEVER: Final = 0.0
+
+
+class Refused(FutukitError):
+    """A call that the gateway does not pass on; OpenD has not seen it.
+
+    ``status`` is what the caller is told, ``reason`` why, ``retry_after`` the seconds after which
+    the same call may pass (0: waiting does not help). The text never holds a key or its hash.
+    """
+
+    def __init__(self, status: Status, reason: str, retry_after: float = _RETRY_NEVER) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+def unauthenticated(reason: str) -> Refused:
+    """The refusal of a caller without a key that is known and in force."""
+    return Refused("UNAUTHENTICATED", reason)
+
+
+def denied(reason: str) -> Refused:
+    """The refusal of what is outside the scopes or limits of a key."""
+    return Refused("PERMISSION_DENIED", reason)
+
+
+def exhausted(reason: str, retry_after: float) -> Refused:
+    """The refusal of one order too many; ``retry_after`` seconds later there is room again."""
+    return Refused("RESOURCE_EXHAUSTED", reason, retry_after)
