@@ -3,7 +3,8 @@
 - ``python``: a script, or, where it defines ``test_…``, a test for pytest.
 - ``sh``: every line is run, all must succeed; the ``make`` targets are only looked up.
 - ``console``: ``$`` lines are run, the lines below are what must come out, in this order, where
-  ``…`` stands for anything. A program that serves for ever is then ended with SIGINT.
+  ``…`` stands for anything, also at the end of a line. A program that serves for ever is then
+  ended with SIGINT.
 
 Port 11111 in a block is replaced by one of a simulator that runs.
 """
@@ -27,7 +28,7 @@ PAGES = [
     *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "proto_ids.md"),
 ]
 LONGEST_SECONDS = 60.0
-ENDLESS = "futukit sim"
+ENDLESS = ("futukit sim", "futukit gateway --")
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
@@ -103,8 +104,12 @@ def run_console(text: str, workspace: Path) -> None:
             for wanted in expected.splitlines():
                 if wanted == "…":
                     continue
-                found = next((line for line in _noted(lines, seen) if line == wanted), None)
-                assert found == wanted, f"{command}: no {wanted!r} in\n" + "\n".join(seen)
+                found = any(_fits(line, wanted) for line in _noted(lines, seen))
+                assert found, f"{command}: no {wanted!r} in\n" + "\n".join(seen)
+
+
+def _fits(line: str, wanted: str) -> bool:
+    return line.startswith(wanted[:-1]) if wanted.endswith("…") else line == wanted
 
 
 def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:

@@ -100,7 +100,7 @@ def test_every_command_stands_in_the_readme() -> None:
         command.name or getattr(command.callback, "__name__", "")
         for command in app.registered_commands
     ]
-    assert sorted(names) == ["call", "codegen", "decode", "demo", "sim", "watch"]
+    assert sorted(names) == ["call", "codegen", "decode", "demo", "gateway", "sim", "watch"]
     assert [name for name in names if f"`{name}`" not in page("README.md")] == []
 
 

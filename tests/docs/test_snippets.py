@@ -20,6 +20,7 @@ ALL = snippets.snippets()
 NOT_COPIED = shutil.ignore_patterns("__pycache__")
 MAKE = re.compile(r"^make (\S+)\n?", re.M)
 DEFAULT_PORT = "11111"
+GRPC_PORT = "22500"
 
 
 def of(*languages: str) -> list[Snippet]:
@@ -88,7 +89,12 @@ def test_shell(
 
 
 @pytest.mark.parametrize("snippet", of("console"), ids=str)
-def test_console(snippet: Snippet, checkout: Path, request: pytest.FixtureRequest) -> None:
+def test_console(
+    snippet: Snippet, checkout: Path, served: int, request: pytest.FixtureRequest
+) -> None:
     if needs_releases(snippet):
         request.getfixturevalue("releases")
-    snippets.run_console(snippet.text.replace(DEFAULT_PORT, free_port()), checkout)
+    # A simulator takes the port, a gateway wants one behind it.
+    port = str(served) if "--upstream" in snippet.text else free_port()
+    text = snippet.text.replace(DEFAULT_PORT, port).replace(GRPC_PORT, free_port())
+    snippets.run_console(text, checkout)
