@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -22,8 +22,16 @@ from futukit.cli import gateway_keys
 from futukit.cli.outcome import reported
 from futukit.cli.serving import port, stop_on_signals
 from futukit.errors import UsageError
-from futukit.gateway import Gateway, GatewayPorts, GatewaySettings
-from futukit.gateway.settings import ANSWERS, DEFAULT_GRPC_PORT, RATE_LIMITS
+from futukit.gateway.settings import (
+    ANSWERS,
+    DEFAULT_GRPC_PORT,
+    RATE_LIMITS,
+    GatewayPorts,
+    GatewaySettings,
+)
+
+if TYPE_CHECKING:
+    from futukit.gateway import Gateway
 
 __all__ = ["add_arguments", "main", "ports_of", "run", "settings_of"]
 
@@ -107,6 +115,9 @@ def run(settings: GatewaySettings, ports: GatewayPorts) -> None:
 
 
 async def _serve(settings: GatewaySettings, ports: GatewayPorts) -> None:
+    # Not above: the keys can be kept where the extra "gateway" is not installed.
+    from futukit.gateway import Gateway
+
     stopped = asyncio.Event()
     async with Gateway(settings, ports) as gateway:
         stop_on_signals(stopped)

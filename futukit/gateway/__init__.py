@@ -21,5 +21,8 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         from importlib import import_module
 
+        if name == "Gateway":
+            for needed in ("metrics", "grpc_services"):  # they say what is not installed
+                import_module(f"{__name__}.{needed}")
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -169,9 +169,20 @@ def test_the_simulator_starts_without_extras(bare: Path, tmp_path: Path) -> None
     assert "--tcp" in run(bare, "-m", "futukit", "sim", "--help", cwd=tmp_path).stdout
 
 
+def test_without_extras_keys_are_made_and_the_gateway_says_what_is_missing(
+    bare: Path, tmp_path: Path
+) -> None:
+    gateway = ("-m", "futukit", "gateway")
+    done = run(bare, *gateway, "keys", "add", "--name", "a", "--scope", "qot:read", cwd=tmp_path)
+    assert done.stdout.startswith("fk_")
+    done = run(bare, *gateway, "--grpc", "0", cwd=tmp_path, status=2)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert "futukit[gateway]" in done.stderr
+
+
 def test_with_extras_the_command_line_runs(full: Path, tmp_path: Path) -> None:
     done = run(full, "-m", "futukit", "--help", cwd=tmp_path)
-    for command in ("demo", "sim", "call", "watch", "codegen"):
+    for command in ("demo", "sim", "gateway", "call", "watch", "codegen"):
         assert command in done.stdout
 
 
