@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import string
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from time import time
 from typing import Any, Final
 
@@ -300,13 +300,15 @@ class Hub:
         s2c = notify.S2C(type=notify.NotifyType.CONN_STATUS, connect_status=status)
         push = Push(_NOTIFY, notify.Response(ret_type=RetType.SUCCEED, s2c=s2c))
         for member in tuple(self.members.values()):
-            member.sink.send_push(push)
+            if member.notify:
+                member.sink.send_push(push)
         if up:
             self.spawn(self._subscribing.renew(restored=not change.unrestored))
 
-    def spawn(self, work: Awaitable[None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for."""
-        self._started(_quietly(work))
+        # A task that is cancelled before its first step leaves its work untouched.
+        self._started(_quietly(work)).add_done_callback(lambda _: work.close())
 
     def _started(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -330,7 +332,7 @@ class _RawPush(Push):
         return self._raw
 
 
-async def _quietly(work: Awaitable[None]) -> None:
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
     """What happens by itself has no caller to fail: OpenD is gone then, and its return mends it."""
     try:
         await work
