@@ -40,9 +40,10 @@ from futukit.messages.futu_service import SubscribePushRequest
 __all__ = ["Hub"]
 
 _NOTIFY: Final = 1003
+_GLOBAL_STATE: Final = 1002
 _CALCULATE: Final = 3260
-_LOOKED_AT: Final = frozenset({_CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
-"""Answers of success that are read here: for their orders, accounts or calculations."""
+_LOOKED_AT: Final = frozenset({_GLOBAL_STATE, _CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
+"""Answers of success that are read here: for connection ids, orders, accounts, calculations."""
 
 _CALCULATED: Final = 3261
 _CALCULATIONS_KEPT: Final = 10_000
@@ -222,6 +223,8 @@ class Hub:
             grant = call.member.grant
             self.access.note_order(grant, call.proto_id, call.c2s, s2c)
             self._note_calculation(call, s2c)
+            if call.proto_id == _GLOBAL_STATE:
+                s2c = structs.replace(s2c, conn_id=call.member.connection_id)
             shown = self.access.filter_answer(grant, call.proto_id, s2c)
             response = structs.replace(response, s2c=shown)
         return codec.encode_body(response, body_format, server=True)
