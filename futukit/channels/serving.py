@@ -59,14 +59,18 @@ class Listening:
 
     ``max_connections`` clients may be there at once. A client that lets ``write_limit_bytes``
     pile up unread is cut, and counted in ``slow_clients_cut``; from half of it on, nothing more
-    is read from the client. All methods belong to one event loop.
+    is read from the client. With ``local_origins``, WebSockets of pages from other machines are
+    refused. All methods belong to one event loop.
     """
 
-    def __init__(self, *, max_connections: int, write_limit_bytes: int) -> None:
+    def __init__(
+        self, *, max_connections: int, write_limit_bytes: int, local_origins: bool = False
+    ) -> None:
         self.connections: set[ServedConnection] = set()
         self.slow_clients_cut = 0
         self.write_limit_bytes = write_limit_bytes
         self._max_connections = max_connections
+        self._local_origins = local_origins
         self._listening: list[asyncio.Server] = []
 
     # What a subclass decides.
@@ -93,7 +97,9 @@ class Listening:
         if web_socket:
             from futukit.core.links.websocket import ServerWebSocketLink  # only who wants it pays
 
-            new_link = partial(ServerWebSocketLink, MAX_REQUEST_BYTES)
+            new_link = partial(
+                ServerWebSocketLink, MAX_REQUEST_BYTES, local_origins=self._local_origins
+            )
         server = await asyncio.get_running_loop().create_server(
             lambda: self.connect(new_link(), in_web_socket=web_socket),
             host,

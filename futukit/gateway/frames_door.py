@@ -54,8 +54,9 @@ class FramesDoor(Listening):
     ``under_way`` requests of one client are answered at a time; then it is not read until one
     is. A client that leaves its answers unread for ``patience_seconds`` is cut, as is one that
     lets ``write_limit_bytes`` pile up. ``rsa_key`` (PEM text or a path) is what clients need for
-    encryption. ``turned_away`` hears of each client whose key is refused, by its address, and
-    ``slow_cut`` of each that was cut.
+    encryption; ``local_origins`` refuses WebSockets of pages from other machines, for a door
+    that asks for no key. ``turned_away`` hears of each client whose key is refused, by its
+    address, and ``slow_cut`` of each that was cut.
     """
 
     def __init__(
@@ -67,11 +68,16 @@ class FramesDoor(Listening):
         write_limit_bytes: int = 16 * 2**20,
         patience_seconds: float = 30.0,
         rsa_key: str | None = None,
+        local_origins: bool = False,
         turned_away: Callable[[str, Refused], object] | None = None,
         slow_cut: Callable[[], object] | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
-        super().__init__(max_connections=max_connections, write_limit_bytes=write_limit_bytes)
+        super().__init__(
+            max_connections=max_connections,
+            write_limit_bytes=write_limit_bytes,
+            local_origins=local_origins,
+        )
         self.hub = hub
         self.under_way = under_way
         self.patience_seconds = patience_seconds

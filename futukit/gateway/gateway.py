@@ -139,6 +139,7 @@ class Gateway:
                 write_limit_bytes=settings.queue_bytes,
                 under_way=settings.requests_under_way,
                 max_connections=settings.max_clients,
+                local_origins=settings.keys is None,
                 turned_away=self.hub.records.turned_away,
                 slow_cut=self.metrics.slow_cut.inc,
             )

@@ -35,8 +35,8 @@ from futukit.messages.futu_service import FutuRequest, FutuResponse
 
 __all__ = ["GrpcDoor"]
 
-_WAITING_TRADES: Final = 1000
-"""So many order pushes wait for a member that has no stream yet; the oldest make room."""
+_WAITING_PUSHES: Final = 1000
+"""So many order pushes and notices wait for a member without a stream; the oldest make room."""
 
 _PROTOBUF: Final = 0
 _PUSH_SCOPES: Final = ("qot:read", "acc:read")
@@ -51,7 +51,7 @@ class _Channel:
         self.had_stream = False
         self.member: Member
         self.streams: set[_Stream] = set()
-        self.waiting: deque[Push] = deque(maxlen=_WAITING_TRADES)
+        self.waiting: deque[Push] = deque(maxlen=_WAITING_PUSHES)
         self._door = door
 
     def send_push(self, push: Push) -> None:
@@ -59,7 +59,7 @@ class _Channel:
         streams = self.streams or self._door.streams_for(self)
         for stream in streams:
             stream.put_push(push)
-        if not streams and push.facts.event_type == "trade":
+        if not streams and push.facts.event_type != "quote":
             self.waiting.append(push)
 
     def end(self, status: str, reason: str) -> None:

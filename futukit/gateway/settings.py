@@ -56,7 +56,7 @@ class GatewaySettings:
     audit: the file that audit lines are appended to; None writes none.
     """
 
-    upstream: str
+    upstream: str = field(repr=False)  # its options may hold keys
     host: str = "127.0.0.1"
     keys: str | None = None
     tls_cert: str | None = None

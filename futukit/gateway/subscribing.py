@@ -49,11 +49,15 @@ Handler = Callable[[Member, Any], Coroutine[Any, Any, Any]]
 
 
 class _Wish(NamedTuple):
-    """What a request asks for: topics, how, and which variants to push (None: says nothing)."""
+    """What a request asks for: topics, how, and which variants to push (None: says nothing).
+
+    ``first`` is whether the newest push is wanted at once.
+    """
 
     topics: tuple[Topic, ...]
     flags: Flags
     pushes: dict[Topic, set[int]] | None
+    first: bool
 
 
 class Subscribing:
@@ -97,7 +101,7 @@ class Subscribing:
         if c2s.is_reg_or_un_reg_push:
             rehab_types = getattr(c2s, "reg_push_rehab_type_list", ())
             pushes = {topic: set(variants(topic, rehab_types)) for topic in topics}
-        wish = _Wish(topics, Flags.of(c2s), pushes)
+        wish = _Wish(topics, Flags.of(c2s), pushes, c2s.is_first_push is not False)
         if not topics or self._lacks(wish):
             async with self._asking:
                 refused = await self._take(by, wish, c2s)
@@ -105,7 +109,7 @@ class Subscribing:
         return self._hold(by, member, wish, c2s)
 
     def _lacks(self, wish: _Wish) -> bool:
-        return self.book.lacks(wish.topics, wish.flags, wish.pushes or {})
+        return self.book.lacks(wish.topics, wish.flags, wish.pushes or {}, first=wish.first)
 
     async def _take(self, by: int, wish: _Wish, c2s: Any) -> Any:
         """Take topics from OpenD; gives its refusal, if it is one."""
@@ -117,7 +121,7 @@ class Subscribing:
             response = await self._answer_of(by, _request_for(by, c2s, flags))
         except RequestTimeout:
             # It may have them all the same: they are given up when they are old enough.
-            self.book.confirm(wish.topics, flags, {}, self._clock())
+            self.book.confirm(wish.topics, flags, {}, self._clock(), first=False)
             raise
         except FutukitError:
             self.book.fail(wish.topics)
@@ -125,7 +129,7 @@ class Subscribing:
         if response.ret_type:
             self.book.fail(wish.topics)
             return response
-        self.book.confirm(wish.topics, flags, wish.pushes or {}, self._clock())
+        self.book.confirm(wish.topics, flags, wish.pushes or {}, self._clock(), first=wish.first)
         return None
 
     def _hold(self, by: int, member: Member, wish: _Wish, c2s: Any) -> Any:
@@ -133,7 +137,7 @@ class Subscribing:
             new = self.book.hold(member, wish.topics, wish.flags, wish.pushes, self._clock())
             if c2s.is_reg_or_un_reg_push is False:
                 self.book.unregister(member, wish.topics)
-            if c2s.is_first_push is not False:
+            if wish.first:
                 self._catch_up_soon(member, new)
         return _done(by)
 
@@ -158,16 +162,16 @@ class Subscribing:
             if topic not in held:
                 return failure(f"{topic} is not subscribed here: subscribe first (3001)")
         wanted = {topic: set(variants(topic, c2s.rehab_type_list)) for topic in topics}
+        first = c2s.is_first_push is not False
         async with self._asking:
             flags = self.book.joined(topics, Flags())
-            if self.book.lacks(topics, Flags(), wanted):
-                c2s = msgspec.structs.replace(c2s, is_first_push=True)
+            if self.book.lacks(topics, Flags(), wanted, first=first):
                 response = await self._answer_of(_REGISTER, c2s)
                 if response.ret_type:
                     return response
-                self.book.confirm(topics, flags, wanted, self._clock())
+                self.book.confirm(topics, flags, wanted, self._clock(), first=first)
         new = self.book.register(member, wanted)
-        if c2s.is_first_push is not False:
+        if first:
             self._catch_up_soon(member, new)
         return _done(_REGISTER)
 
@@ -208,10 +212,10 @@ class Subscribing:
         """A member is gone: what only it had is given up, each topic when it is a minute old."""
         self.book.release(member, tuple(self.book.held_by(member)))
         had_accounts, member.accounts = bool(member.accounts), frozenset()
+        await self.release_due()
         if had_accounts:
             async with self._asking:
                 await self._follow(self._followed())
-        await self.release_due()
 
     async def release_due(self) -> None:
         """End at OpenD what nobody holds any more and is old enough."""
@@ -310,13 +314,10 @@ def _subscribe_class(by: int) -> type[Any]:
 def _request_for(by: int, c2s: Any, flags: Flags) -> Any:
     """The request to OpenD that serves a member's request and those who hold the topics already.
 
-    Pushes are never unregistered there, for others may want them; first pushes are always asked
-    for, so that there is a value for those who come late.
+    Pushes are never unregistered there: others may want them.
     """
     fields: dict[str, Any] = {}
-    if c2s.is_reg_or_un_reg_push:
-        fields["is_first_push"] = True
-    else:
+    if not c2s.is_reg_or_un_reg_push:
         fields["is_reg_or_un_reg_push"] = None
     if by == QUOTES:
         fields["session"] = Session(flags.session) if flags.session else None

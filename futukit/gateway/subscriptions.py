@@ -35,14 +35,15 @@ class Held:
 class Entry:
     """One topic as OpenD has it.
 
-    ``variants`` are those whose pushes come, ``last`` the newest push of each. ``taken`` is false
-    until OpenD has confirmed it.
+    ``variants`` are those whose pushes come, ``begun`` those whose first push was asked for, and
+    ``last`` is the newest push of each. ``taken`` is false until OpenD has confirmed it.
     """
 
     since: float
     flags: Flags
     taken: bool = False
     variants: set[int] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
     last: dict[int, Push] = field(default_factory=dict)
     holders: dict[Member, Held] = field(default_factory=dict)
 
@@ -60,13 +61,21 @@ class TopicBook:
 
     # What OpenD has.
 
-    def lacks(self, topics: Iterable[Topic], flags: Flags, wanted: dict[Topic, set[int]]) -> bool:
-        """Whether OpenD must be asked before these topics can be held like that."""
+    def lacks(
+        self, topics: Iterable[Topic], flags: Flags, wanted: dict[Topic, set[int]], *, first: bool
+    ) -> bool:
+        """Whether OpenD must be asked before these topics can be held like that.
+
+        With ``first`` there has to be a first push of what is ``wanted``, or one on its way.
+        """
         for topic in topics:
             entry = self._entries.get(topic)
             if entry is None or not entry.taken or entry.flags.joined(flags) != entry.flags:
                 return True
-            if not wanted.get(topic, set()) <= entry.variants:
+            numbers = wanted.get(topic, set())
+            if not numbers <= entry.variants:
+                return True
+            if first and not numbers <= entry.begun | entry.last.keys():
                 return True
         return False
 
@@ -84,7 +93,13 @@ class TopicBook:
                 self._entries[topic] = Entry(now, Flags())
 
     def confirm(
-        self, topics: Iterable[Topic], flags: Flags, wanted: dict[Topic, set[int]], now: float
+        self,
+        topics: Iterable[Topic],
+        flags: Flags,
+        wanted: dict[Topic, set[int]],
+        now: float,
+        *,
+        first: bool,
     ) -> None:
         """OpenD has these now; who does not get a holder is given up when it is old enough."""
         for topic in topics:
@@ -94,6 +109,8 @@ class TopicBook:
             entry.taken = True
             entry.flags = flags
             entry.variants |= wanted.get(topic, set())
+            if first:
+                entry.begun |= wanted.get(topic, set())
             if not entry.holders:
                 self._free[topic] = entry.since + MINIMUM_SECONDS
 

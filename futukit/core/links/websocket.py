@@ -189,13 +189,17 @@ class ServerWebSocketLink(_WebSocketLink):
     ``dialect`` is None until then, and nothing can be packed.
     """
 
-    def __init__(self, max_body_bytes: int = codec.MAX_BODY_BYTES) -> None:
+    def __init__(
+        self, max_body_bytes: int = codec.MAX_BODY_BYTES, *, local_origins: bool = False
+    ) -> None:
         self._frames = FrameLink(max_body_bytes, server=True)
         self._packets = ServerPackets(max_body_bytes)
         self._inbox = _EitherInbox(
             FramedInbox(self._frames.reader), ScriptInbox(self._packets.unpack)
         )
-        socket = server_socket(max_message_bytes=_LONGEST_HEADER + max_body_bytes)
+        socket = server_socket(
+            max_message_bytes=_LONGEST_HEADER + max_body_bytes, local_origins=local_origins
+        )
         super().__init__(socket, self._inbox)
 
     @property

@@ -12,10 +12,16 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
+from http import HTTPStatus
 from typing import Final, TypeAlias, cast
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHeader, NegotiationError, PayloadTooBig, ProtocolError
+from websockets.exceptions import (
+    InvalidHeader,
+    NegotiationError,
+    PayloadTooBig,
+    ProtocolError,
+)
 from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -45,6 +51,8 @@ _STATUS_BYTES: Final = len(b"HTTP/1.1 101 ")
 _HTTP: Final = b"HTTP/1."
 _SWITCHING: Final = 101
 _REDIRECTS: Final = range(300, 400)
+_FORBIDDEN: Final = HTTPStatus.FORBIDDEN
+_LOCAL_ORIGIN: Final = re.compile(r"https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?")
 _SHOWN_REASON: Final = 60
 
 # The first byte of a whole pong, as the library writes it.
@@ -68,10 +76,14 @@ def client_socket(host: str, port: int, *, secure: bool, max_message_bytes: int)
     return WebSocket(protocol, max_message_bytes)
 
 
-def server_socket(*, max_message_bytes: int) -> WebSocket:
-    """The server's end. It takes any path and any origin."""
+def server_socket(*, max_message_bytes: int, local_origins: bool = False) -> WebSocket:
+    """The server's end. It takes any path.
+
+    With ``local_origins`` it refuses the pages that a browser got from elsewhere: what listens on
+    this machine only is open to every page that its user looks at. Programs name no origin.
+    """
     protocol = ServerProtocol(max_size=max_message_bytes, logger=_SILENT)
-    return WebSocket(protocol, max_message_bytes)
+    return WebSocket(protocol, max_message_bytes, local_origins=local_origins)
 
 
 class WebSocket:
@@ -86,6 +98,7 @@ class WebSocket:
         "_failure",
         "_head",
         "_is_client",
+        "_local_origins",
         "_max_message_bytes",
         "_open",
         "_opening",
@@ -98,8 +111,15 @@ class WebSocket:
         "offset",
     )
 
-    def __init__(self, protocol: ClientProtocol | ServerProtocol, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        protocol: ClientProtocol | ServerProtocol,
+        max_message_bytes: int,
+        *,
+        local_origins: bool = False,
+    ) -> None:
         self.offset = 0
+        self._local_origins = local_origins
         self._protocol = protocol
         self._is_client = isinstance(protocol, ClientProtocol)
         self._max_message_bytes = max_message_bytes
@@ -235,12 +255,21 @@ class WebSocket:
 
     def _look_at_head(self) -> None:
         protocol = self._protocol
+        refused = False
         events = protocol.events_received()
         for event in events:
             if isinstance(event, Request) and isinstance(protocol, ServerProtocol):
-                protocol.send_response(protocol.accept(event))
+                origins = event.headers.get_all("Origin") if self._local_origins else ()
+                refused = not all(map(_LOCAL_ORIGIN.fullmatch, origins))
+                protocol.send_response(
+                    protocol.reject(_FORBIDDEN, "Not from this page.\n")
+                    if refused
+                    else protocol.accept(event)
+                )
         self._collect()
-        if protocol.handshake_exc is not None:
+        if refused:
+            self.fail(HandshakeError("no WebSocket: the page is not of this machine"))
+        elif protocol.handshake_exc is not None:
             whose = "answer" if self._is_client else "request"
             what = _fault(protocol.handshake_exc)
             self.fail(HandshakeError(f"no WebSocket: the peer's {whose} has {what}"))

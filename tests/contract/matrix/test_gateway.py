@@ -115,5 +115,7 @@ def client(gateways: Gateways, doors: Doors, combination: Combination, face: Any
     options = doors.options(combination)
     where = {"grpc": "api_key", "script": "ws_key"}.get(combination.scheme.dialect, "client_id")
     connected = face.connect(gateways.url(combination), **{**options, where: gateways.key})
+    # Behind an answer of OpenD, what was pushed before is through the gateway as well.
+    connected.system.get_global_state()
     yield connected
     connected.close()

@@ -93,8 +93,8 @@ def our_client(cap: int = CAP) -> End:
     return End(client_socket(HOST, PORT, secure=False, max_message_bytes=cap))
 
 
-def our_server(cap: int = CAP) -> End:
-    return End(server_socket(max_message_bytes=cap))
+def our_server(cap: int = CAP, *, local_origins: bool = False) -> End:
+    return End(server_socket(max_message_bytes=cap, local_origins=local_origins))
 
 
 def open_client(cap: int = CAP) -> End:

@@ -71,6 +71,49 @@ def test_a_server_tells_neither_its_name_nor_a_version() -> None:
     assert re.search(rb"(?i)\r\nserver|python|websockets|extensions", head) is None
 
 
+def opening_from(*origins: str) -> bytes:
+    """An opening handshake with these Origin headers."""
+    lines = "".join(f"\r\nOrigin: {origin}" for origin in origins)
+    return TheirClient().opening()[:-4] + lines.encode() + b"\r\n\r\n"
+
+
+LOCAL_PAGES = [
+    "http://localhost",
+    "https://localhost:8443",
+    "http://127.0.0.1:3000",
+    "http://[::1]",
+]
+PAGES_FROM_ELSEWHERE = [
+    "https://example.com",
+    "null",
+    "http://localhost.example.com",
+    "http://example.com:127.0.0.1",
+    "file://",
+    "http://127.0.0.1.example.com",
+]
+
+
+@pytest.mark.parametrize("origin", LOCAL_PAGES)
+def test_a_server_for_this_machine_takes_programs_and_local_pages(origin: str) -> None:
+    for request in (opening_from(), opening_from(origin)):
+        end = our_server(local_origins=True)
+        end.feed(request)
+        assert end.socket.take().startswith(ACCEPTED)
+
+
+@pytest.mark.parametrize("origin", PAGES_FROM_ELSEWHERE)
+def test_a_server_for_this_machine_refuses_pages_from_elsewhere(origin: str) -> None:
+    for origins in ((origin,), (LOCAL_PAGES[0], origin)):
+        end = our_server(local_origins=True)
+        end.feed(opening_from(*origins))
+        assert end.socket.take().startswith(b"HTTP/1.1 403 ")
+        with pytest.raises(HandshakeError, match="the page is not of this machine"):
+            end.socket.check()
+    open_to_all = our_server()
+    open_to_all.feed(opening_from(origin))
+    assert open_to_all.socket.take().startswith(ACCEPTED)
+
+
 def test_compression_is_declined_by_a_server() -> None:
     end = our_server()
     request = TheirClient().opening()
