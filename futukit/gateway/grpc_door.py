@@ -19,6 +19,7 @@ from futukit import codec
 from futukit.channels.serving_grpc import GrpcListener, PushStream, abort, bearer
 from futukit.core.grpc_bodies import whole_request
 from futukit.core.push import Push
+from futukit.core.requests import request_kind
 from futukit.errors import (
     ConnectionLost,
     DecodeError,
@@ -211,7 +212,8 @@ class GrpcDoor:
         finally:
             channel.heard = asyncio.get_running_loop().time()
         outcome = outcome_of(answer)
-        if self._bare_answers:
+        # Flat answers and those without a schema have no S2C to take out.
+        if self._bare_answers and request_kind(proto_id).s2c is not None:
             answer = bare_s2c(answer)
         return codec.encode(
             FutuResponse(
