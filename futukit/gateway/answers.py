@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from futukit.codec.fields import LENGTH, VARINT, wire_fields
 from futukit.errors import DecodeError
+from futukit.gateway.refusals import UnreadableAnswer
 from futukit.messages import init_connect, registry
 from futukit.messages.common import RetType
 
-__all__ = ["Outcome", "bare_s2c", "failure", "outcome_of", "success"]
+__all__ = ["Outcome", "answered", "bare_s2c", "failure", "outcome_of", "success"]
 
 _RET_TYPE: Final = 1
 _RET_MSG: Final = 2
 _S2C: Final = 4
 _UNKNOWN: Final = -400
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Read what OpenD has answered: that it cannot be read is not the caller's mistake."""
+    try:
+        yield
+    except DecodeError as error:
+        raise UnreadableAnswer(f"OpenD's answer cannot be read: {error}") from error
 
 
 class Outcome(NamedTuple):

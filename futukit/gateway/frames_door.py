@@ -34,6 +34,7 @@ from futukit.errors import (
 )
 from futukit.gateway.access import Grant, Refused
 from futukit.gateway.members import Doors, Member
+from futukit.gateway.refusals import told_of
 from futukit.messages import init_connect, init_web_socket
 from futukit.messages.common import RetType
 
@@ -92,6 +93,10 @@ class FramesDoor(Listening):
         """A client of the gateway, which has still to say who it is."""
         del in_web_socket
         return _Connection(self, link)
+
+    def refusal(self) -> str | None:
+        """Why one more client is refused: this door or the whole gateway is full."""
+        return super().refusal() or self.hub.refusal()
 
     def count_slow(self) -> None:
         """One more client did not read."""
@@ -242,15 +247,10 @@ def _refusal(error: FutukitError) -> _Refusal:
     if isinstance(error, ServerError):
         return _Refusal(error.ret_msg or "", error.ret_type, error.err_code)
     if isinstance(error, RequestTimeout):
-        return _Refusal(f"OpenD did not answer: {_told(error)}", int(RetType.TIME_OUT))
+        return _Refusal(f"OpenD did not answer: {told_of(error)}", int(RetType.TIME_OUT))
     if isinstance(error, ConnectionLost | ConnectError | ClientClosed):
-        return _Refusal(f"OpenD is not there: {_told(error)}", int(RetType.DIS_CONNECT))
-    return _Refusal(_told(error), int(RetType.FAILED))
-
-
-def _told(error: FutukitError) -> str:
-    doubt = "; what became of the order is not known" if error.requests_in_doubt else ""
-    return f"{error}{doubt}"
+        return _Refusal(f"OpenD is not there: {told_of(error)}", int(RetType.DIS_CONNECT))
+    return _Refusal(told_of(error), int(RetType.FAILED))
 
 
 def _keep_alive(sock: socket.socket | None) -> None:

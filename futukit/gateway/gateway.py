@@ -106,7 +106,13 @@ class Gateway:
         client = await aio.connect(settings.upstream, client_id="futukit-gateway", rate_limit=limit)
         self._stack.push_async_callback(client.close)
         access = Access(self._store)
-        self.hub = Hub(client, access, records, under_way=settings.requests_under_way)
+        self.hub = Hub(
+            client,
+            access,
+            records,
+            max_members=settings.max_clients,
+            under_way=settings.requests_under_way,
+        )
         self._stack.push_async_callback(self.hub.close)
         self.ports = await self._listen(wanted, tls)
         listener = client.on_state(self._upstream_changed)
@@ -126,7 +132,6 @@ class Gateway:
                 bare_answers=settings.answers == "s2c",
                 queue_bytes=settings.queue_bytes,
                 idle_seconds=settings.idle_seconds,
-                max_clients=settings.max_clients,
                 tls=pair,
                 services=(self._services.add_to,),
             )

@@ -10,7 +10,6 @@ it has said nothing for a while.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from futukit.core.grpc_bodies import whole_request
 from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.errors import (
+    ClientClosed,
     ConnectionLost,
     DecodeError,
     FutukitError,
@@ -31,7 +31,7 @@ from futukit.gateway.access import Grant
 from futukit.gateway.answers import bare_s2c, outcome_of
 from futukit.gateway.hub import Hub
 from futukit.gateway.members import Member
-from futukit.gateway.refusals import Refused, denied
+from futukit.gateway.refusals import Refused, denied, told_of
 from futukit.messages.futu_service import FutuRequest, FutuResponse
 
 __all__ = ["GrpcDoor"]
@@ -52,7 +52,7 @@ class _Channel:
         self.had_stream = False
         self.member: Member
         self.streams: set[_Stream] = set()
-        self.waiting: deque[Push] = deque(maxlen=_WAITING_PUSHES)
+        self.waiting: dict[int, Push] = {}
         self._door = door
 
     def send_push(self, push: Push) -> None:
@@ -61,7 +61,9 @@ class _Channel:
         for stream in streams:
             stream.put_push(push)
         if not streams and push.facts.event_type != "quote":
-            self.waiting.append(push)
+            self.waiting[self._door.number_of(push)] = push
+            if len(self.waiting) > _WAITING_PUSHES:
+                del self.waiting[next(iter(self.waiting))]
 
     def end(self, status: str, reason: str) -> None:
         """End its streams; see MemberSink."""
@@ -92,7 +94,7 @@ class GrpcDoor:
 
     ``bare_answers`` gives an answer's S2C in place of the whole Response. ``queue_bytes`` is how
     much may wait on one stream before it is cut, ``idle_seconds`` how long a member without a
-    stream is kept, ``max_clients`` how many members there may be in all.
+    stream is kept.
     """
 
     def __init__(
@@ -102,7 +104,6 @@ class GrpcDoor:
         bare_answers: bool = False,
         queue_bytes: int,
         idle_seconds: float,
-        max_clients: int,
         tls: tuple[str | Path, str | Path] | None = None,
         services: Sequence[Any] = (),
     ) -> None:
@@ -110,8 +111,9 @@ class GrpcDoor:
         self._bare_answers = bare_answers
         self._queue_bytes = queue_bytes
         self._idle_seconds = idle_seconds
-        self._max_clients = max_clients
         self._channels: dict[tuple[str, str], _Channel] = {}
+        self._newest: Push | None = None
+        self._number = 0
         self._listener = GrpcListener(self._request, self._subscribe, tls=tls, services=services)
 
     async def listen(self, host: str, port: int) -> int:
@@ -148,6 +150,13 @@ class GrpcDoor:
             for stream in other.streams
         ]
 
+    def number_of(self, push: Push) -> int:
+        """The place of a push among all that had to wait."""
+        if push is not self._newest:
+            self._newest = push
+            self._number += 1
+        return self._number
+
     def _of_key(self, channel: _Channel) -> list[_Channel]:
         name = channel.member.grant.name
         return [other for other in self._channels.values() if other.member.grant.name == name]
@@ -170,11 +179,13 @@ class GrpcDoor:
         fresh = [other for other in served if not other.streams]
         channel.streams.add(stream)
         channel.had_stream = True
+        # Several of them may have waited for the same.
+        newest = (push for other in fresh for push in self._hub.subscriptions.newest(other.member))
+        waiting = {number: push for other in fresh for number, push in other.waiting.items()}
         for other in fresh:
-            for push in self._hub.subscriptions.newest(other.member):
-                stream.put_push(push)
-            while other.waiting:
-                stream.put_push(other.waiting.popleft())
+            other.waiting.clear()
+        for push in (*dict.fromkeys(newest), *(waiting[number] for number in sorted(waiting))):
+            stream.put_push(push)
 
     def _closed(self, stream: _Stream) -> None:
         """Count a stream out; whom nobody serves any more leaves."""
@@ -203,10 +214,10 @@ class GrpcDoor:
             await abort(context, refused.status, refused.reason, refused.retry_after or None)
         except (DecodeError, UsageError) as error:
             await abort(context, "INVALID_ARGUMENT", str(error))
-        except ConnectionLost as error:
-            await abort(context, "UNAVAILABLE", f"OpenD is not there: {_told(error)}")
+        except (ConnectionLost, ClientClosed) as error:
+            await abort(context, "UNAVAILABLE", f"OpenD is not there: {told_of(error)}")
         except RequestTimeout as error:
-            await abort(context, "DEADLINE_EXCEEDED", f"OpenD did not answer: {_told(error)}")
+            await abort(context, "DEADLINE_EXCEEDED", f"OpenD did not answer: {told_of(error)}")
         except FutukitError as error:
             await abort(context, "INTERNAL", str(error))
         finally:
@@ -269,18 +280,13 @@ class GrpcDoor:
         key = (name, grant.name)
         channel = self._channels.get(key)
         if channel is None:
-            if len(self._hub.members) >= self._max_clients:
+            if self._hub.refusal() is not None:
                 self.forget_idle()
-            if len(self._hub.members) >= self._max_clients:
-                reason = f"too many clients: {self._max_clients} are there"
-                await abort(context, "UNAVAILABLE", reason)
+            full = self._hub.refusal()
+            if full is not None:
+                await abort(context, "UNAVAILABLE", full)
             channel = self._channels[key] = _Channel(self, name)
             number = self._hub.welcome().conn_id
             channel.member = self._hub.join(grant, name, channel, notify=True, connection_id=number)
         channel.heard = asyncio.get_running_loop().time()
         return channel
-
-
-def _told(error: FutukitError) -> str:
-    in_doubt = getattr(error, "requests_in_doubt", ())
-    return f"{error}; what became of the order is not known" if in_doubt else str(error)

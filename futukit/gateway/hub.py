@@ -24,9 +24,9 @@ from futukit.core.grpc_bodies import single_rows
 from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
-from futukit.errors import DecodeError, FutukitError, RateLimited, RemoteProtocolError
+from futukit.errors import FutukitError, RateLimited
 from futukit.gateway.access import ROWS_OF_ACCOUNTS, Access, Grant
-from futukit.gateway.answers import outcome_of, success
+from futukit.gateway.answers import answered, outcome_of, success
 from futukit.gateway.members import Member, MemberSink
 from futukit.gateway.orders import ORDER_IDS
 from futukit.gateway.records import Call, Records
@@ -57,8 +57,9 @@ _PROTOBUF: Final = 0
 class Hub:
     """All members of one gateway. For the event loop that made it.
 
-    ``under_way`` is how many requests one member may have waiting at a time; ``clock`` gives
-    seconds, the same as the event loop's.
+    ``max_members`` is how many there may be, whatever door they came by, ``under_way`` how many
+    requests one of them may have waiting at a time; ``clock`` gives seconds, the same as the event
+    loop's.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Hub:
         access: Access,
         records: Records,
         *,
+        max_members: int = 1000,
         under_way: int = 64,
         clock: Callable[[], float] | None = None,
         wall_clock: Callable[[], float] = time,
@@ -76,6 +78,7 @@ class Hub:
         self.members: dict[int, Member] = {}
         self.now = wall_clock
         self._client = client
+        self._max_members = max_members
         self._under_way = under_way
         clock = clock or asyncio.get_running_loop().time
         self._subscribing = Subscribing(self._ask, clock, self.members.values)
@@ -103,6 +106,11 @@ class Hub:
             conn_aes_key="".join(secrets.choice(_LETTERS) for _ in range(_AES_KEY_LETTERS)),
             keep_alive_interval=_KEEP_ALIVE_SECONDS,
         )
+
+    def refusal(self) -> str | None:
+        """Why one more client is refused, None if it is not."""
+        limit = self._max_members
+        return f"too many clients: {limit} are there" if len(self.members) >= limit else None
 
     def join(
         self, grant: Grant, name: str, sink: MemberSink, *, notify: bool, connection_id: int
@@ -206,18 +214,16 @@ class Hub:
 
     async def _forward(self, call: Call, message: Any) -> bytes:
         answer = (await self._client.call_body(call.proto_id, message)).body
-        call.ret_type = outcome_of(answer).ret_type
+        with answered():
+            call.ret_type = outcome_of(answer).ret_type
         return answer
 
     def _finished(self, call: Call, answer: bytes, body_format: int) -> bytes:
         """Look at what OpenD answered, and bring it into the caller's body format."""
         if body_format == _PROTOBUF and (call.ret_type != 0 or call.proto_id not in _LOOKED_AT):
             return answer
-        try:
+        with answered():
             response = codec.decode(registry.response_class(call.proto_id), answer)
-        except DecodeError as error:
-            # Not the caller's mistake.
-            raise RemoteProtocolError(f"OpenD's answer cannot be read: {error}") from error
         s2c = getattr(response, "s2c", None)
         if s2c is not None and call.ret_type == 0:
             grant = call.member.grant
@@ -316,8 +322,13 @@ class Hub:
     def _started(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # who asked may have gone: then nobody else looks at it
 
 
 class _RawPush(Push):

@@ -67,6 +67,9 @@ class Doors(Protocol):
     def welcome(self) -> init_connect.S2C:
         """A greeting with a connection id of the gateway's own, for a client to come."""
 
+    def refusal(self) -> str | None:
+        """Why one more client is refused, None if it is not."""
+
     def join(
         self, grant: Grant, name: str, sink: MemberSink, *, notify: bool, connection_id: int
     ) -> Member:

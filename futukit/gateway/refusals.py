@@ -6,7 +6,15 @@ from typing import Final, Literal, TypeAlias
 
 from futukit.errors import FutukitError
 
-__all__ = ["Refused", "Status", "denied", "exhausted", "unauthenticated"]
+__all__ = [
+    "Refused",
+    "Status",
+    "UnreadableAnswer",
+    "denied",
+    "exhausted",
+    "told_of",
+    "unauthenticated",
+]
 
 Status: TypeAlias = Literal["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]
 """gRPC's name of a refusal; the other transports translate it."""
@@ -26,6 +34,16 @@ class Refused(FutukitError):
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+
+
+class UnreadableAnswer(FutukitError):
+    """OpenD has answered, and the answer is not the message that it should be."""
+
+
+def told_of(error: FutukitError) -> str:
+    """The text for a caller whose request went without an answer."""
+    doubt = "; what became of the order is not known" if error.requests_in_doubt else ""
+    return f"{error}{doubt}"
 
 
 def unauthenticated(reason: str) -> Refused:

@@ -16,8 +16,9 @@ import msgspec
 from futukit import codec
 from futukit.core.push import Push
 from futukit.errors import FutukitError, RequestTimeout
-from futukit.gateway.answers import failure, success
+from futukit.gateway.answers import answered, failure, success
 from futukit.gateway.members import Member
+from futukit.gateway.refusals import UnreadableAnswer
 from futukit.gateway.subscriptions import MINIMUM_SECONDS, TopicBook
 from futukit.gateway.topics import EVENT_CONTRACTS, QUOTES, Flags, Topic, topics_of, variants
 from futukit.messages import (
@@ -95,6 +96,8 @@ class Subscribing:
             held = self.book.held_by(member)
             return await self._let_go(by, member, tuple(t for t in held if t.by == by))
         topics = topics_of(by, c2s)
+        if not topics:
+            return await self._answer_of(by, c2s)  # OpenD says what is missing
         if not c2s.is_sub_or_un_sub:
             return await self._let_go(by, member, topics)
         pushes = None
@@ -102,7 +105,7 @@ class Subscribing:
             rehab_types = getattr(c2s, "reg_push_rehab_type_list", ())
             pushes = {topic: set(variants(topic, rehab_types)) for topic in topics}
         wish = _Wish(topics, Flags.of(c2s), pushes, c2s.is_first_push is not False)
-        if not topics or self._lacks(wish):
+        if self._lacks(wish):
             async with self._asking:
                 refused = await self._take(by, wish, c2s)
                 return refused or self._hold(by, member, wish, c2s)
@@ -113,13 +116,13 @@ class Subscribing:
 
     async def _take(self, by: int, wish: _Wish, c2s: Any) -> Any:
         """Take topics from OpenD; gives its refusal, if it is one."""
-        if wish.topics and not self._lacks(wish):
+        if not self._lacks(wish):
             return None  # somebody was faster
         flags = self.book.joined(wish.topics, wish.flags)
         self.book.expect(wish.topics, self._clock())
         try:
             response = await self._answer_of(by, _request_for(by, c2s, flags))
-        except RequestTimeout:
+        except (RequestTimeout, UnreadableAnswer):
             # It may have them all the same: they are given up when they are old enough.
             self.book.confirm(wish.topics, flags, {}, self._clock(), first=False)
             raise
@@ -265,12 +268,13 @@ class Subscribing:
 
     def _catch_up_soon(self, member: Member, new: Iterable[tuple[Topic, int]]) -> None:
         """Send the newest pushes of topics to a member that is new to them, after its answer."""
-        asyncio.get_running_loop().call_soon(self._catch_up, member, tuple(new))
+        newest = [(topic, variant, self.book.last(topic, variant)) for topic, variant in new]
+        asyncio.get_running_loop().call_soon(self._catch_up, member, newest)
 
-    def _catch_up(self, member: Member, new: Iterable[tuple[Topic, int]]) -> None:
-        for topic, variant in new:
-            push = self.book.last(topic, variant)
-            if push is not None and not member.gone:
+    def _catch_up(self, member: Member, newest: Iterable[tuple[Topic, int, Push | None]]) -> None:
+        for topic, variant, push in newest:
+            # What came meanwhile has gone to the member as to every holder.
+            if push is not None and push is self.book.last(topic, variant) and not member.gone:
                 member.sink.send_push(push)
 
     def _followed(self, without: Member | None = None) -> frozenset[int]:
@@ -288,7 +292,9 @@ class Subscribing:
         return None
 
     async def _answer_of(self, proto_id: int, c2s: Any) -> Any:
-        return codec.decode(registry.response_class(proto_id), await self._ask(proto_id, c2s))
+        answer = await self._ask(proto_id, c2s)
+        with answered():
+            return codec.decode(registry.response_class(proto_id), answer)
 
     async def _succeeds(self, proto_id: int, c2s: Any) -> bool:
         try:

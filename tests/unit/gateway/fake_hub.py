@@ -75,6 +75,10 @@ class FakeHub:
         self.members[connection_id] = member
         return member
 
+    def refusal(self) -> str | None:
+        """There is room for everybody."""
+        return None
+
     def leave(self, member: Member) -> None:
         del self.members[member.connection_id]
 

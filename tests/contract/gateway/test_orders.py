@@ -1,0 +1,159 @@
+"""Orders through the gateway: whose pushes go where, and under whose packet ids."""
+
+from __future__ import annotations
+
+import pytest
+
+from futukit.enums import OrderType, TrdMarket, TrdSide
+from futukit.messages import (
+    common,
+    qot_common,
+    trd_common,
+    trd_get_acc_list,
+    trd_modify_order,
+    trd_place_combo_order,
+    trd_place_order,
+    trd_reconfirm_order,
+    trd_sub_acc_push,
+)
+from futukit.messages.qot_common import QotMarket, Security
+from tests.contract.gateway.conftest import Plain, run, scene, until
+
+WRONG_PACKET = common.PacketID(conn_id=1, serial_no=2)
+NO_PACKET = common.PacketID(conn_id=0, serial_no=0)
+
+
+async def paper(client: Plain) -> list[trd_common.TrdHeader]:
+    """Headers of the paper accounts that trade stocks of Hong Kong."""
+    accounts = (await client.must(2001, trd_get_acc_list.C2S(user_id=0))).acc_list
+    return [
+        trd_common.TrdHeader(
+            trd_env=account.trd_env, acc_id=account.acc_id, trd_market=TrdMarket.HK
+        )
+        for account in accounts
+        if account.trd_env == trd_common.TrdEnv.SIMULATE
+        and TrdMarket.HK in account.trd_market_auth_list
+    ]
+
+
+def order(
+    header: trd_common.TrdHeader, packet: common.PacketID = WRONG_PACKET
+) -> trd_place_order.C2S:
+    """A buy that rests."""
+    return trd_place_order.C2S(
+        packet_id=packet,
+        header=header,
+        trd_side=TrdSide.BUY,
+        order_type=OrderType.NORMAL,
+        code="00700",
+        qty=100.0,
+        price=300.0,
+        sec_market=trd_common.TrdSecMarket.HK,
+    )
+
+
+def test_orders_are_pushed_to_who_asked_for_the_account() -> None:
+    async def scenario() -> None:
+        async with scene() as it:
+            follower, nobody, ex = it.plain(), it.plain(), it.plain()
+            streams = [await client.stream() for client in (follower, nobody, ex)]
+            header, *_ = await paper(follower)
+            follow = trd_sub_acc_push.C2S(acc_id_list=(header.acc_id,))
+            await follower.must(2008, follow)
+            await ex.must(2008, follow)
+            await ex.must(2008, trd_sub_acc_push.C2S(acc_id_list=()))
+            await nobody.must(2202, order(header))
+            mark = await it.mark()
+            got = [
+                [(event.proto_id, event.acc_id) for event in await stream.before(mark)]
+                for stream in streams
+            ]
+            assert set(got[0]) == {(2208, header.acc_id)}
+            assert got[1:] == [[], []]
+            await follower.close()
+            await until(lambda: it.gateway.counts.clients == 2)
+            await it.settled()
+            assert it.upstream(2008)[-1].acc_id_list == ()
+
+    run(scenario())
+
+
+def test_following_the_account_of_another_takes_nothing_from_him() -> None:
+    async def scenario() -> None:
+        async with scene() as it:
+            one, two = it.plain(), it.plain()
+            stream = await one.stream()
+            real = [
+                account.acc_id
+                for account in (await one.must(2001, trd_get_acc_list.C2S(user_id=0))).acc_list
+            ]
+            header, *_ = await paper(one)
+            await one.must(2008, trd_sub_acc_push.C2S(acc_id_list=(header.acc_id,)))
+            other = next(acc_id for acc_id in real if acc_id != header.acc_id)
+            await two.must(2008, trd_sub_acc_push.C2S(acc_id_list=(other,)))
+            assert set(it.upstream(2008)[-1].acc_id_list) == {header.acc_id, other}
+            await two.must(2202, order(header))
+            assert {event.proto_id for event in await stream.before(await it.mark())} == {2208}
+
+    run(scenario())
+
+
+def test_an_account_that_is_refused_leaves_those_before() -> None:
+    async def scenario() -> None:
+        async with scene() as it:
+            one = it.plain()
+            stream = await one.stream()
+            header, *_ = await paper(one)
+            await one.must(2008, trd_sub_acc_push.C2S(acc_id_list=(header.acc_id,)))
+            assert "unknown account" in await one.refused(
+                2008, trd_sub_acc_push.C2S(acc_id_list=(header.acc_id, 1))
+            )
+            await one.must(2202, order(header))
+            assert await stream.before(await it.mark())
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("packet", [WRONG_PACKET, NO_PACKET])
+def test_packet_ids_are_the_gateways_own_whatever_the_client_says(packet: common.PacketID) -> None:
+    async def scenario() -> None:
+        async with scene() as it:
+            one = it.plain()
+            header, *_ = await paper(one)
+            placed = [await one.must(2202, order(header, packet)) for _ in range(2)]
+            change = trd_modify_order.C2S(
+                packet_id=packet,
+                header=header,
+                order_id=placed[0].order_id,
+                modify_order_op=trd_common.ModifyOrderOp.CANCEL,
+            )
+            await one.must(2205, change)
+            await one.ask(2227, combo(header, packet))
+            again = trd_reconfirm_order.C2S(
+                packet_id=packet, header=header, order_id=placed[1].order_id, reconfirm_reason=1
+            )
+            await one.ask(2237, again)
+            orders = [c2s for number in (2202, 2205, 2227, 2237) for c2s in it.upstream(number)]
+            assert len(orders) == 5
+            assert {c2s.packet_id.conn_id for c2s in orders} == {it.upstream_id}
+            assert len({c2s.packet_id.serial_no for c2s in orders}) == 5
+
+    run(scenario())
+
+
+def combo(header: trd_common.TrdHeader, packet: common.PacketID) -> trd_place_combo_order.C2S:
+    """An order of two legs."""
+    legs = tuple(
+        qot_common.ComboLeg(
+            security=Security(market=QotMarket.HK_SECURITY, code=code), side=side, qty_ratio=1.0
+        )
+        for code, side in (("00700", TrdSide.BUY), ("00005", TrdSide.SELL))
+    )
+    return trd_place_combo_order.C2S(
+        packet_id=packet,
+        header=header,
+        combo_legs=legs,
+        order_type=OrderType.NORMAL,
+        qty=1.0,
+        price=1.0,
+    )
