@@ -30,7 +30,7 @@ from futukit import codec
 from futukit.messages import common, get_global_state, init_connect, keep_alive, qot_sub
 from futukit.messages.qot_common import QotMarketState
 
-__all__ = ["FrameFile", "Source"]
+__all__ = ["FrameFile", "Source", "canned", "introduction"]
 
 _HEADER: Final = baseline.HEADER
 _INIT_CONNECT: Final = 1001
@@ -84,7 +84,7 @@ class Source:
         self._armed = b""
         self._connections: dict[socket.socket, bytes] = {}
         self._opened = 0
-        self._answers = _canned() | files.pop("answers", FrameFile(b"")).answers()
+        self._answers = canned() | files.pop("answers", FrameFile(b"")).answers()
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -153,13 +153,14 @@ class Source:
     def _reply(self, proto_id: int, serial: int) -> bytes | bytearray:
         if proto_id == _INIT_CONNECT:
             self._opened += 1
-            return baseline.build(proto_id, serial, _introduction(self._opened))
+            return baseline.build(proto_id, serial, introduction(self._opened))
         answer = self._answers[proto_id]
         answer[_SERIAL] = serial.to_bytes(4, "little")
         return answer
 
 
-def _introduction(number: int) -> bytes:
+def introduction(number: int) -> bytes:
+    """The answer to InitConnect, which makes ``number`` the connection id."""
     s2c = init_connect.S2C(
         server_ver=1011,
         login_user_id=1,
@@ -170,7 +171,7 @@ def _introduction(number: int) -> bytes:
     return codec.encode(init_connect.Response(ret_type=_SUCCEED, s2c=s2c))
 
 
-def _canned() -> dict[int, bytearray]:
+def canned() -> dict[int, bytearray]:
     """Answers by proto id, but for their serial numbers."""
     closed = QotMarketState.CLOSED
     state = get_global_state.S2C(

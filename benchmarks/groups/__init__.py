@@ -16,6 +16,7 @@ GROUPS: Final = {
     "pushes": "pushes",
     "roundtrip": "roundtrip",
     "websocket": "websocket",
+    "gateway": "gateway",
     "face": "face",
     "import": "imports",
 }

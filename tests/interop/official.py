@@ -50,16 +50,18 @@ class OfficialSDK(Child):
             raise OfficialError(f"{command} {details}: {answer['error']}")
         return answer["result"]
 
-    def connect(self, port: int, name: str = "main", reconnect_seconds: float = 6) -> Official:
-        """A quote context of the SDK, connected."""
-        self.do("connect", name=name, port=port, reconnect_seconds=reconnect_seconds)
+    def connect(
+        self, port: int, name: str = "main", reconnect_seconds: float = 6, kind: str = "quote"
+    ) -> Official:
+        """A context of the SDK, connected; ``kind`` is "quote" or "trade"."""
+        self.do("connect", name=name, port=port, reconnect_seconds=reconnect_seconds, kind=kind)
         context = Official(self, name)
         assert context.received("connected", 1) == [[0, ""]]
         return context
 
 
 class Official:
-    """One OpenQuoteContext of the SDK."""
+    """One context of the SDK."""
 
     def __init__(self, sdk: OfficialSDK, name: str) -> None:
         self._sdk = sdk

@@ -3,7 +3,8 @@
 One command per line of JSON on standard input, one answer per line on standard output:
 
     {"do": "configure", "as_json": false, "encrypt": false, "rsa_file": null}
-    {"do": "connect", "name": "a", "port": 11111, "reconnect_seconds": 6}
+    {"do": "identify", "client_id": "…"}
+    {"do": "connect", "name": "a", "port": 11111, "reconnect_seconds": 6, "kind": "quote"}
     {"do": "call", "name": "a", "method": "get_stock_quote", "arguments": {…}, "enums": {…}}
     {"do": "received", "name": "a", "kind": "ticker", "count": 3, "seconds": 10, "enums": {…}}
     {"do": "close", "name": "a"}
@@ -52,20 +53,31 @@ class Inbox:
         return taken
 
 
-class Context(futu.OpenQuoteContext):  # type: ignore[misc]
-    """The SDK's context, with a note of each time it has connected."""
+class Noting:
+    """A context of the SDK, with a note of each time it has connected."""
 
     def __init__(self, inbox: Inbox, **options: Any) -> None:
         self._inbox = inbox
         super().__init__(**options)
 
     def on_api_socket_reconnected(self) -> tuple[int, str]:
-        outcome: tuple[int, str] = super().on_api_socket_reconnected()
+        outcome: tuple[int, str] = super().on_api_socket_reconnected()  # type: ignore[misc]
         self._inbox.put("connected", outcome)
         return outcome
 
 
+class QuoteContext(Noting, futu.OpenQuoteContext):  # type: ignore[misc]
+    """For quotes."""
+
+
+class TradeContext(Noting, futu.OpenSecTradeContext):  # type: ignore[misc]
+    """For the accounts of Hong Kong."""
+
+
+CONTEXTS: dict[str, Any] = {"quote": QuoteContext, "trade": TradeContext}
 HANDLERS = {
+    "order": futu.TradeOrderHandlerBase,
+    "deal": futu.TradeDealHandlerBase,
     "quote": futu.StockQuoteHandlerBase,
     "kline": futu.CurKlineHandlerBase,
     "rt": futu.RTDataHandlerBase,
@@ -76,7 +88,7 @@ HANDLERS = {
 }
 
 
-def listen(context: Context, inbox: Inbox) -> None:
+def listen(context: Any, inbox: Inbox) -> None:
     """Have every push put into the inbox, as the SDK's own handler gives it."""
     for kind, base in HANDLERS.items():
 
@@ -123,12 +135,15 @@ class Session:
     """The contexts and the commands on them."""
 
     def __init__(self) -> None:
-        self._contexts: dict[str, Context] = {}
+        self._contexts: dict[str, Any] = {}
         self._inboxes: dict[str, Inbox] = {}
 
-    def connect(self, name: str, port: int, reconnect_seconds: float = 6) -> Any:
+    def connect(
+        self, name: str, port: int, reconnect_seconds: float = 6, kind: str = "quote"
+    ) -> Any:
         inbox = self._inboxes[name] = Inbox()
-        context = self._contexts[name] = Context(inbox, host="127.0.0.1", port=port)
+        context = CONTEXTS[kind](inbox, host="127.0.0.1", port=port)
+        self._contexts[name] = context
         context.reconnect_interval = reconnect_seconds
         listen(context, inbox)
         return {"connection_id": context.get_sync_conn_id()}
@@ -169,11 +184,17 @@ def configure(as_json: bool, encrypt: bool, rsa_file: str | None) -> None:
         futu.SysConfig.set_init_rsa_file(rsa_file)
 
 
+def identify(client_id: str) -> None:
+    """Who every context to come says it is."""
+    futu.SysConfig.set_client_info(client_id, 1)
+
+
 def main() -> None:
     futu.SysConfig.set_all_thread_daemon(True)
     session = Session()
     commands: dict[str, Callable[..., Any]] = {
         "configure": configure,
+        "identify": identify,
         "connect": session.connect,
         "call": session.call,
         "received": session.received,
