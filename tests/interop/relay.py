@@ -57,6 +57,11 @@ class Relay:
         for thread in self._threads:
             thread.join()
 
+    def greetings(self) -> tuple[Frame, Frame]:
+        """InitConnect and its answer, which may have been noted first."""
+        frames = {frame.sender: frame for frame in self.wait_for(1001, 2)}
+        return frames["client"], frames["server"]
+
     def wait_for(self, proto_id: int, count: int, seconds: float = 20.0) -> list[Frame]:
         """The next ``count`` frames of an id, in either direction; raises queue.Empty."""
         found: list[Frame] = []

@@ -26,7 +26,7 @@ from tests.interop.columns import assert_rows, enums_of
 from tests.interop.faces import Subscribed, ask
 from tests.interop.modes import MODES, Mode
 from tests.interop.official import Official, OfficialSDK
-from tests.interop.relay import Frame, Relay
+from tests.interop.relay import Relay
 from tests.interop.script import ScriptRefused, ScriptSDK, decoded, security
 from tests.support.certificates import Certificates
 
@@ -108,12 +108,6 @@ def tickers_of(sim: SimulatedOpenD, seconds: float) -> int:
 # The Python SDK.
 
 
-def greetings(relay: Relay) -> tuple[Frame, Frame]:
-    """InitConnect and its answer, which the relay may have noted first."""
-    frames = {frame.sender: frame for frame in relay.wait_for(1001, 2)}
-    return frames["client"], frames["server"]
-
-
 @pytest.mark.every_mode
 def test_a_quote_session_of_the_python_sdk(
     sdk: OfficialSDK, mode: Mode, key_file: Path, keys: Keys, start: Start
@@ -128,7 +122,7 @@ def test_a_quote_session_of_the_python_sdk(
     ):
         sim.advance(60)
         official = sdk.connect(relay.port)
-        hello, welcome = greetings(relay)
+        hello, welcome = relay.greetings()
         assert (keys.reader.encode() in hello.body) is hello.in_clear is not mode.has_key
         assert welcome.in_clear is (mode.cipher == "none")
         assert official.ok("get_global_state")["qot_logined"] is True
@@ -235,7 +229,7 @@ def test_a_wrong_key_of_the_python_sdk(
         OfficialSDK(home, MODES[0], key_file) as stranger,
     ):
         stranger.send({"do": "connect", "name": "main", "port": relay.port})
-        hello, refusal = greetings(relay)
+        hello, refusal = relay.greetings()
         assert decode(init_connect.Request, hello.body).c2s.client_id == ANYBODY
         answer = decode(init_connect.Response, refusal.body)
         assert answer.ret_type == -1

@@ -36,7 +36,7 @@ def test_frames_are_sealed_and_in_the_format_that_was_agreed(
     """The SDK seals its InitConnect whenever it has a key, the answer only if it encrypts."""
     with Relay(sim.port) as relay:
         official = sdk.connect(relay.port)
-        hello, welcome = relay.wait_for(1001, 2)
+        hello, welcome = relay.greetings()
         assert hello.in_clear is not mode.has_key
         assert welcome.in_clear is (mode.cipher == "none")
         for frame in (hello, welcome):
