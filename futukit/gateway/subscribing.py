@@ -22,6 +22,7 @@ from futukit.gateway.refusals import UnreadableAnswer
 from futukit.gateway.subscriptions import MINIMUM_SECONDS, TopicBook
 from futukit.gateway.topics import EVENT_CONTRACTS, QUOTES, Flags, Topic, topics_of, variants
 from futukit.messages import (
+    notify,
     qot_common,
     qot_get_sub_info,
     qot_reg_qot_push,
@@ -30,10 +31,11 @@ from futukit.messages import (
     registry,
     trd_sub_acc_push,
 )
-from futukit.messages.common import Session
+from futukit.messages.common import RetType, Session
 
 __all__ = ["Handler", "Subscribing"]
 
+_NOTIFY: Final = 1003
 _ACCOUNTS: Final = 2008
 _REGISTER: Final = 3002
 _SUB_INFO: Final = 3003
@@ -243,6 +245,8 @@ class Subscribing:
         if restored:
             return
         async with self._asking:
+            self._accounts = frozenset()
+            await self._follow(self._followed())
             for topic, entry in tuple(self.book.wanted()):
                 c2s = _subscribe_class(topic.by)(
                     security_list=(topic.message(),),
@@ -254,7 +258,9 @@ class Subscribing:
                 if topic.by == QUOTES and any(rehab_types):
                     c2s = msgspec.structs.replace(c2s, reg_push_rehab_type_list=tuple(rehab_types))
                 if not await self._succeeds(topic.by, _request_for(topic.by, c2s, entry.flags)):
+                    entry.taken = False  # who asks next asks OpenD
                     _logger.warning("%s could not be subscribed again", topic)
+                    _tell(entry.holders, f"{topic} could not be subscribed again")
 
     def newest(self, member: Member) -> Iterator[Push]:
         """The newest push of each topic that a member gets pushes of."""
@@ -301,6 +307,15 @@ class Subscribing:
             return not (await self._answer_of(proto_id, c2s)).ret_type
         except FutukitError:
             return False
+
+
+def _tell(members: Iterable[Member], text: str) -> None:
+    event = notify.GtwEvent(event_type=notify.GtwEventType.NONE, desc=text)
+    s2c = notify.S2C(type=notify.NotifyType.GTW_EVENT, event=event)
+    push = Push(_NOTIFY, notify.Response(ret_type=RetType.SUCCEED, s2c=s2c))
+    for member in members:
+        if member.notify:
+            member.sink.send_push(push)
 
 
 def _done(proto_id: int) -> Any:

@@ -37,16 +37,17 @@ class Sink:
 
 
 class Shop:
-    """Subscribing with an OpenD that says yes to all."""
+    """Subscribing with an OpenD that says yes to all, or no."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, Any]] = []
+        self.answer = RetType.SUCCEED
         loop = asyncio.get_running_loop()
         self.subscribing = Subscribing(self.ask, loop.time, lambda: ())
 
     async def ask(self, proto_id: int, c2s: Any) -> bytes:
         self.asked.append((proto_id, c2s))
-        return codec.encode(qot_sub.Response(ret_type=RetType.SUCCEED, s2c=qot_sub.S2C()))
+        return codec.encode(qot_sub.Response(ret_type=self.answer, s2c=qot_sub.S2C()))
 
     async def subscribed(self, number: int) -> Sink:
         """A member that has just subscribed."""
@@ -101,5 +102,27 @@ def test_a_newer_push_takes_the_place_of_the_one_that_was_to_be_sent() -> None:
         newer = shop.push()
         await asyncio.sleep(0)
         assert sink.got == [newer]
+
+    asyncio.run(scenario())
+
+
+def test_what_opend_did_not_restore_is_asked_for_again_and_its_loss_is_told() -> None:
+    async def scenario() -> None:
+        shop = Shop()
+        sink = await shop.subscribed(1)
+        await shop.subscribing.renew(restored=True)
+        assert len(shop.asked) == 1
+        await shop.subscribing.renew(restored=False)
+        again = shop.asked[1][1]
+        assert (again.security_list, again.sub_type_list) == ((SECURITY,), SUBSCRIBE.sub_type_list)
+        assert again.is_reg_or_un_reg_push
+        assert sink.got == []
+        shop.answer = RetType.FAILED
+        await shop.subscribing.renew(restored=False)
+        [told] = sink.got
+        assert "1_00700 type 4 could not be subscribed again" in repr(told.message)
+        shop.answer = RetType.SUCCEED
+        await shop.subscribed(2)
+        assert len(shop.asked) == 4
 
     asyncio.run(scenario())
