@@ -12,6 +12,8 @@ import msgspec
 
 __all__ = ["Audit", "order_facts"]
 
+_LONGEST_TEXT: Final = 64
+
 _HEADER: Final = ("trd_env", "acc_id", "trd_market")
 _ORDER: Final = (
     "trd_side",
@@ -57,4 +59,9 @@ def order_facts(c2s: Any) -> dict[str, Any]:
     found = {name: getattr(header, name, None) for name in _HEADER if header is not None}
     if header is not None or hasattr(c2s, "unlock"):
         found |= {name: getattr(c2s, name, None) for name in _ORDER}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: _short(value) for name, value in found.items() if value is not None}
+
+
+def _short(value: Any) -> Any:
+    long = isinstance(value, str) and len(value) > _LONGEST_TEXT
+    return f"{value[:_LONGEST_TEXT]}…" if long else value

@@ -20,6 +20,7 @@ Status: TypeAlias = Literal["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EX
 """gRPC's name of a refusal; the other transports translate it."""
 
 _RETRY_NEVER: Final = 0.0
+_LONGEST_REASON: Final = 300
 
 
 class Refused(FutukitError):
@@ -30,6 +31,8 @@ class Refused(FutukitError):
     """
 
     def __init__(self, status: Status, reason: str, retry_after: float = _RETRY_NEVER) -> None:
+        # A reason may quote the caller, who may have written a book.
+        reason = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
         super().__init__(reason)
         self.status = status
         self.reason = reason

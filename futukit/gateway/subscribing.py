@@ -40,6 +40,8 @@ _ACCOUNTS: Final = 2008
 _REGISTER: Final = 3002
 _SUB_INFO: Final = 3003
 _SECURITIES_PER_REQUEST: Final = 400
+_MOST_TOPICS: Final = 10_000
+"""In one request; the largest quota of OpenD is 2000."""
 
 _logger: Final = getLogger("futukit.gateway")
 
@@ -97,6 +99,8 @@ class Subscribing:
         if c2s.is_unsub_all:
             held = self.book.held_by(member)
             return await self._let_go(by, member, tuple(t for t in held if t.by == by))
+        if _is_too_much(c2s):
+            return failure(f"more than {_MOST_TOPICS} securities with their types at a time")
         topics = topics_of(by, c2s)
         if not topics:
             return await self._answer_of(by, c2s)  # OpenD says what is missing
@@ -158,6 +162,8 @@ class Subscribing:
         return _done(by)
 
     async def _register(self, member: Member, c2s: qot_reg_qot_push.C2S) -> Any:
+        if _is_too_much(c2s):
+            return failure(f"more than {_MOST_TOPICS} securities with their types at a time")
         topics = topics_of(QUOTES, c2s)
         if not c2s.is_reg_or_un_reg:
             self.book.unregister(member, topics)
@@ -307,6 +313,10 @@ class Subscribing:
             return not (await self._answer_of(proto_id, c2s)).ret_type
         except FutukitError:
             return False
+
+
+def _is_too_much(c2s: Any) -> bool:
+    return len(c2s.security_list) * len(c2s.sub_type_list) > _MOST_TOPICS
 
 
 def _tell(members: Iterable[Member], text: str) -> None:

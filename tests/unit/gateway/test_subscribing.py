@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from msgspec import structs
+
 from futukit import codec
 from futukit.core.push import Push
 from futukit.gateway.access import Access
 from futukit.gateway.members import Member
 from futukit.gateway.subscribing import Subscribing
 from futukit.gateway.topics import topics_of_push
-from futukit.messages import qot_common, qot_sub, qot_update_ticker
+from futukit.messages import qot_common, qot_reg_qot_push, qot_sub, qot_update_ticker
 from futukit.messages.common import RetType
 
 SECURITY = qot_common.Security(market=qot_common.QotMarket.HK_SECURITY, code="00700")
@@ -124,5 +126,23 @@ def test_what_opend_did_not_restore_is_asked_for_again_and_its_loss_is_told() ->
         shop.answer = RetType.SUCCEED
         await shop.subscribed(2)
         assert len(shop.asked) == 4
+
+    asyncio.run(scenario())
+
+
+def test_a_request_for_more_than_any_quota_is_refused_at_once() -> None:
+    async def scenario() -> None:
+        shop = Shop()
+        member = Member(1, Access(None).authenticate(None, 0.0), "peer", Sink(), notify=True)
+        types = (qot_common.SubType.TICKER,) * 101
+        many = structs.replace(SUBSCRIBE, security_list=(SECURITY,) * 100, sub_type_list=types)
+        register = qot_reg_qot_push.C2S(
+            security_list=many.security_list, sub_type_list=types, is_reg_or_un_reg=True
+        )
+        for proto_id, c2s in ((3001, many), (3002, register)):
+            refused = await shop.subscribing.handlers[proto_id](member, c2s)
+            assert refused.ret_type is RetType.FAILED
+            assert "more than 10000" in refused.ret_msg
+        assert shop.asked == []
 
     asyncio.run(scenario())
