@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from futukit import codec
 from futukit.channels.serving_grpc import GrpcListener, PushStream, abort, bearer
-from futukit.core.grpc_bodies import whole_request
 from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.errors import (
@@ -49,16 +48,20 @@ class _Channel:
     def __init__(self, door: GrpcDoor, name: str) -> None:
         self.name = name
         self.heard = 0.0
-        self.had_stream = False
         self.member: Member
         self.streams: set[_Stream] = set()
         self.waiting: dict[int, Push] = {}
         self._door = door
 
+    @property
+    def key_name(self) -> str:
+        """The name of its key."""
+        return self.member.grant.name
+
     def send_push(self, push: Push) -> None:
         """Send a push; see PushSink."""
-        streams = self.streams or self._door.streams_for(self)
-        for stream in streams:
+        streams = self.streams or self._door.streams_of(self.key_name)
+        for stream in tuple(streams):
             stream.put_push(push)
         if not streams and push.facts.event_type != "quote":
             self.waiting[self._door.number_of(push)] = push
@@ -112,6 +115,7 @@ class GrpcDoor:
         self._queue_bytes = queue_bytes
         self._idle_seconds = idle_seconds
         self._channels: dict[tuple[str, str], _Channel] = {}
+        self._streams: dict[str, set[_Stream]] = {}
         self._newest: Push | None = None
         self._number = 0
         self._listener = GrpcListener(self._request, self._subscribe, tls=tls, services=services)
@@ -129,26 +133,21 @@ class GrpcDoor:
     @property
     def streams(self) -> int:
         """How many streams of pushes are open."""
-        return sum(len(channel.streams) for channel in self._channels.values())
+        return sum(map(len, self._streams.values()))
 
     def forget_idle(self) -> None:
-        """Let members go that have no stream and have said nothing for a while."""
+        """Let members go that no stream serves and that have said nothing for a while."""
         now = asyncio.get_running_loop().time()
         for channel in tuple(self._channels.values()):
             silent = now - channel.heard > self._idle_seconds and not channel.member.under_way
-            if silent and not channel.streams and not self.streams_for(channel):
+            if silent and not self.streams_of(channel.key_name):
                 self.forget(channel)
 
-    # Who a push goes to.
+    # Who a push goes to: the streams of a channel, and of its key where it has none.
 
-    def streams_for(self, channel: _Channel) -> Iterable[_Stream]:
-        """The streams of the same key on other channels, for one that has none of its own."""
-        return [
-            stream
-            for other in self._of_key(channel)
-            if other is not channel
-            for stream in other.streams
-        ]
+    def streams_of(self, key_name: str) -> Iterable[_Stream]:
+        """The streams of one key, on whatever channel."""
+        return self._streams.get(key_name, ())
 
     def number_of(self, push: Push) -> int:
         """The place of a push among all that had to wait."""
@@ -157,28 +156,24 @@ class GrpcDoor:
             self._number += 1
         return self._number
 
-    def _of_key(self, channel: _Channel) -> list[_Channel]:
-        name = channel.member.grant.name
-        return [other for other in self._channels.values() if other.member.grant.name == name]
-
     def forget(self, channel: _Channel) -> None:
         """A member is gone."""
-        key = (channel.name, channel.member.grant.name)
+        key = (channel.name, channel.key_name)
         if self._channels.get(key) is channel:
             del self._channels[key]
         self._hub.leave(channel.member)
 
+    def _of_key(self, key_name: str) -> list[_Channel]:
+        return [other for other in self._channels.values() if other.key_name == key_name]
+
     def _opened(self, stream: _Stream) -> None:
-        """Count a stream in; who had none gets what has waited."""
+        """Count a stream in; whom nobody served before gets what has waited."""
         channel = stream.channel
-        served = [
-            other
-            for other in self._of_key(channel)
-            if other is channel or not (other.streams or self.streams_for(other))
-        ]
-        fresh = [other for other in served if not other.streams]
+        fresh = [] if channel.streams else [channel]
+        if not self.streams_of(channel.key_name):
+            fresh = self._of_key(channel.key_name)
         channel.streams.add(stream)
-        channel.had_stream = True
+        self._streams.setdefault(channel.key_name, set()).add(stream)
         # Several of them may have waited for the same.
         newest = (push for other in fresh for push in self._hub.subscriptions.newest(other.member))
         waiting = {number: push for other in fresh for number, push in other.waiting.items()}
@@ -191,15 +186,14 @@ class GrpcDoor:
         """Count a stream out; whom nobody serves any more leaves."""
         channel = stream.channel
         channel.streams.discard(stream)
-        if channel.streams:
-            return
-        left_alone = [
-            other
-            for other in self._of_key(channel)
-            if other is not channel and not other.streams and not self.streams_for(other)
-        ]
-        for other in (channel, *left_alone):
-            self.forget(other)
+        of_key = self._streams[channel.key_name]
+        of_key.discard(stream)
+        if not of_key:
+            del self._streams[channel.key_name]
+            for other in self._of_key(channel.key_name):
+                self.forget(other)
+        if not channel.streams:
+            self.forget(channel)
 
     # The calls.
 
@@ -208,8 +202,9 @@ class GrpcDoor:
         try:
             asked = codec.decode(FutuRequest, data)
             proto_id = asked.proto_id or 0
-            body = self._whole(channel, proto_id, asked.body or b"")
-            answer = await self._hub.answer(channel.member, proto_id, body, _PROTOBUF)
+            answer = await self._hub.answer(
+                channel.member, proto_id, asked.body or b"", _PROTOBUF, may_be_bare=True
+            )
         except Refused as refused:
             await abort(context, refused.status, refused.reason, refused.retry_after or None)
         except (DecodeError, UsageError) as error:
@@ -231,16 +226,6 @@ class GrpcDoor:
                 ret_type=outcome.ret_type, ret_msg=outcome.ret_msg, proto_id=proto_id, body=answer
             )
         )
-
-    def _whole(self, channel: _Channel, proto_id: int, body: bytes) -> bytes:
-        """The whole Request that a body stands for; who may not ask is told that first."""
-        try:
-            return whole_request(proto_id, body)
-        except UsageError:
-            return body  # no request: the hub says so
-        except DecodeError:
-            self._hub.access.validate(channel.member.grant, self._hub.now())
-            raise
 
     async def _subscribe(self, data: bytes, context: Any) -> None:
         del data

@@ -20,7 +20,7 @@ from msgspec import structs
 from futukit import codec
 from futukit.aio import Client
 from futukit.core.client import ClientState, StateChange
-from futukit.core.grpc_bodies import single_rows
+from futukit.core.grpc_bodies import single_rows, whole_request
 from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
@@ -159,15 +159,24 @@ class Hub:
 
     # Requests.
 
-    async def answer(self, member: Member, proto_id: int, body: bytes, body_format: int) -> bytes:
+    async def answer(
+        self,
+        member: Member,
+        proto_id: int,
+        body: bytes,
+        body_format: int,
+        *,
+        may_be_bare: bool = False,
+    ) -> bytes:
         """Answer a whole Request with a whole Response, both plain and in the same body format.
 
-        Raises Refused for what the caller may not do or may not do now, DecodeError for a body
-        that is no such request, and what the client to OpenD raises: ConnectionLost, ...
+        With ``may_be_bare`` the body may be a C2S, by the rule for gRPC bodies. Raises Refused for
+        what the caller may not do or may not do now, DecodeError for a body that is no such
+        request, and what the client to OpenD raises: ConnectionLost, RequestTimeout and so on.
         """
         call = Call(member, proto_id)
         try:
-            answer = await self._bounded(call, body, body_format)
+            answer = await self._bounded(call, body, body_format, may_be_bare)
         except Refused as refused:
             self.records.refused(call, refused)
             raise
@@ -181,19 +190,20 @@ class Hub:
         self.records.answered(call)
         return answer
 
-    async def _bounded(self, call: Call, body: bytes, body_format: int) -> bytes:
+    async def _bounded(self, call: Call, body: bytes, body_format: int, bare: bool) -> bytes:
         member = call.member
         if member.under_way >= self._under_way:
             raise exhausted(f"{self._under_way} requests of this client are under way", 0.0)
         member.under_way += 1
         try:
+            self.access.check_id(member.grant, call.proto_id, self.now())
+            body = whole_request(call.proto_id, body) if bare else body
             return await self._answered(call, body, body_format)
         finally:
             member.under_way -= 1
 
     async def _answered(self, call: Call, body: bytes, body_format: int) -> bytes:
         member, proto_id = call.member, call.proto_id
-        self.access.check_id(member.grant, proto_id, self.now())
         kind = request_kind(proto_id)
         if kind.request is None:
             self.access.check(member.grant, proto_id, None, self.now())
