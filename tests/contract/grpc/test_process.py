@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 from typing import Any
 
-import pytest
-
-from futukit import sync
 from futukit.messages.futu_service import FutuRequest
 from tests.contract.grpc.server import FakeServer
-from tests.contract.grpc.test_hostile import ORDER, RECONFIRM
+from tests.contract.grpc.test_hostile import ORDER
 
 
 def run(code: str, *arguments: str) -> str:
@@ -30,17 +26,33 @@ def run(code: str, *arguments: str) -> str:
 
 
 def test_ctrl_c_interrupts_a_waiting_order(server: FakeServer) -> None:
+    code = """
+        import signal, sys
+        from futukit import sync
+        from tests.contract.grpc.test_hostile import ORDER, RECONFIRM
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
+        with sync.connect(sys.argv[1]) as client:
+            try:
+                client.call(ORDER, RECONFIRM)
+            except KeyboardInterrupt as error:
+                [serial] = error.requests_in_doubt
+                print([found.serial for found in client.requests_in_doubt] == [serial])
+            print(client.system.get_global_state().qot_logined)
+    """
+    asking = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), server.url],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
     def interrupt(request: FutuRequest, context: Any) -> bytes:
-        os.kill(os.getpid(), signal.SIGINT)
+        asking.send_signal(signal.SIGINT)
         return server.silent(request, context)
 
     server.replies[ORDER] = interrupt
-    with sync.connect(server.url) as client:
-        with pytest.raises(KeyboardInterrupt) as caught:
-            client.call(ORDER, RECONFIRM)
-        [serial] = caught.value.requests_in_doubt  # type: ignore[attr-defined]
-        assert [found.serial for found in client.requests_in_doubt] == [serial]
-        assert client.system.get_global_state().qot_logined
+    with asking:
+        told, _ = asking.communicate(timeout=30)
+    assert (told.split(), asking.returncode) == (["True", "True"], 0)
 
 
 def test_a_child_is_told_and_the_parent_goes_on(server: FakeServer) -> None:
