@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from tests.differential.outcome import Outcome, outcome_of  # noqa: E402
 from tests.differential.sides import COMPARED_MODES, Sides, both_sides  # noqa: E402
 from tests.interop.modes import Mode  # noqa: E402
 from tests.support.rsa import rsa_pem  # noqa: E402
+from tests.support.shared import made_once  # noqa: E402
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,14 +51,24 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
 
 
 @pytest.fixture(scope="session")
-def outcome(sides: Sides, key_file: Path) -> Callable[[Mode], Outcome]:
+def outcome(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Mode], Outcome]:
     """Mode → what both sides answered, and the judgement on it; each mode runs once."""
     known: dict[Mode, Outcome | Exception] = {}
+
+    def run(mode: Mode, folder: Path) -> None:
+        sides, key_file = (request.getfixturevalue(name) for name in ("sides", "key_file"))
+        found = pickle.dumps(outcome_of(sides, mode, key_file))
+        (folder / "outcome").write_bytes(found)
 
     def once(mode: Mode) -> Outcome:
         if mode not in known:
             try:
-                known[mode] = outcome_of(sides, mode, key_file)
+                name = f"differential-{mode.name}"
+                folder = made_once(tmp_path_factory, name, partial(run, mode))
+                # Written by this very test run.
+                known[mode] = pickle.loads((folder / "outcome").read_bytes())
             except Exception as error:  # noqa: BLE001 - not tried again by every test
                 known[mode] = error
         found = known[mode]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.shared import made_once
+
 ROOT = Path(__file__).resolve().parents[2]
 NOT_SOURCE = shutil.ignore_patterns(
     ".git", ".venv", ".cache", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", "*.so"
@@ -65,19 +67,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sdist(folder: Path) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the sdist, and the wheel that was made of it."""
+    return made_once(tmp_path_factory, "built", build)
+
+
+def build(folder: Path) -> None:
     # A copy: building leaves folders behind, and stale ones would find their way into a wheel.
     source = folder / "source"
     shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
     run(*BUILD_SDIST, "-o", folder, cwd=source)
     (archive,) = folder.glob("futukit-*.tar.gz")
+    run(*BUILD_WHEEL, "-w", folder, archive, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def sdist(built: Path) -> Path:
+    (archive,) = built.glob("futukit-*.tar.gz")
     return archive
 
 
 @pytest.fixture(scope="module")
-def wheel(folder: Path, sdist: Path) -> Path:
-    run(*BUILD_WHEEL, "-w", folder, sdist, cwd=folder)
-    (archive,) = folder.glob("futukit-*.whl")
+def wheel(built: Path) -> Path:
+    (archive,) = built.glob("futukit-*.whl")
     return archive
 
 

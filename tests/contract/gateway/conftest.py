@@ -39,7 +39,7 @@ from futukit.sim import SimulatedOpenD
 SECONDS = 20.0
 MINUTE = 61.0
 QUICK_RETURN = "reconnect_delay=0.01&reconnect_max_delay=0.02"
-EVERY_DOOR = GatewayPorts(grpc=0, tcp=0, ws=0, metrics=0)
+EVERY_DOOR = GatewayPorts(grpc=0, tcp=0, ws=0)
 STATE = get_global_state.C2S(user_id=0)
 TENCENT = Security(market=QotMarket.HK_SECURITY, code="00700")
 
@@ -324,6 +324,7 @@ async def scene(
     query: str = QUICK_RETURN,
     keys: dict[str, Any] | None = None,
     sim: dict[str, Any] | None = None,
+    ports: GatewayPorts = EVERY_DOOR,
     **settings: Any,
 ) -> AsyncIterator[Scene]:
     """Open a gateway with two keys for everything, ``desk`` and ``other``, and ``keys`` besides."""
@@ -344,7 +345,7 @@ async def scene(
                 known = GatewaySettings(
                     upstream=f"tcp://127.0.0.1:{port}?{query}", keys=str(path), **settings
                 )
-                async with Gateway(known, EVERY_DOOR) as gateway:
+                async with Gateway(known, ports) as gateway:
                     made = Scene(opend, gateway, texts, path)
                     made.clock, made.wall, made.wire = clock, wall, wire
                     try:

@@ -341,7 +341,7 @@ def test_reflection_lists_the_service_and_describes_it() -> None:
 
 def test_metrics_count_and_never_show_a_key() -> None:
     async def scenario() -> None:
-        async with scene() as it:
+        async with scene(ports=GatewayPorts(grpc=0, metrics=0)) as it:
             one = it.plain()
             stream = await one.stream()
             await one.must(3001, sub())
