@@ -37,6 +37,8 @@ _LOOK_SECONDS: Final = 0.05
 """How often a call that waits for the connection looks whether it is back."""
 _KEEP_SECONDS: Final = 0.2
 """How often what keeps the process alive looks whether the main thread still is."""
+_FAREWELL_SECONDS: Final = 5.0
+"""How long the process waits for a context that is being closed."""
 
 
 class OpenContextBase(BaseMethods):
@@ -76,6 +78,7 @@ class OpenContextBase(BaseMethods):
         self._handlers: dict[int, RspHandlerBase] = {}
         self._receiving = True
         self._closed = threading.Event()
+        self._ended = threading.Event()
         self._refusal: FutukitError | None = None
         self._keeper: threading.Thread | None = None
         self._preparing = threading.RLock()
@@ -213,6 +216,8 @@ class OpenContextBase(BaseMethods):
             last = getattr(sys, "last_type", None)
             if not main.is_alive() and last is not None and issubclass(last, KeyboardInterrupt):
                 return
+        # A handler that writes while the interpreter ends would bring the process down.
+        self._ended.wait(_FAREWELL_SECONDS)
 
     def _listen(self, client: sync.Client, proto_id: int) -> None:
         from futukit.messages import registry
@@ -283,8 +288,11 @@ class OpenContextBase(BaseMethods):
     def close(self) -> None:
         """Close the connection. Calls under way fail, handlers are called no more."""
         self._closed.set()
-        if self._client is not None:
-            self._client.close()
+        try:
+            if self._client is not None:
+                self._client.close()
+        finally:
+            self._ended.set()
 
     def __enter__(self) -> Self:
         return self
