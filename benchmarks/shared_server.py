@@ -74,7 +74,7 @@ async def _streams(_upstream: str) -> AsyncIterator[_Ports]:
 
 @asynccontextmanager
 async def _grpc(_upstream: str) -> AsyncIterator[_Ports]:
-    import grpc.aio  # type: ignore[import-untyped]
+    import grpc.aio
 
     answers = {
         proto_id: codec.encode(

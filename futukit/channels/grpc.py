@@ -17,7 +17,7 @@ from futukit.errors import UsageError
 from futukit.options import Options
 
 try:
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 except ImportError as error:
     raise UsageError("gRPC needs grpcio: pip install 'futukit[grpc]'") from error
 

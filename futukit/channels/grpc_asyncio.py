@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 
 from futukit._native.frame import Envelope
 from futukit.channels.grpc import GrpcAccess, status_of

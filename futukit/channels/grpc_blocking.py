@@ -15,7 +15,7 @@ from collections import deque
 from functools import partial
 from typing import Any, Final
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 
 from futukit._native.frame import Envelope
 from futukit.channels.grpc import GrpcAccess, status_of

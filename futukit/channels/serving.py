@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from math import inf
@@ -54,7 +55,7 @@ _SOCKETS_PER_CLIENT: Final = 2
 """Sockets held open for each allowed client: some wait to be told that there are too many."""
 
 
-class Listening:
+class Listening(ABC):
     """Listens on any number of addresses and makes a connection of everybody who comes.
 
     ``max_connections`` clients may be there at once. A client that lets ``write_limit_bytes``
@@ -75,9 +76,9 @@ class Listening:
 
     # What a subclass decides.
 
+    @abstractmethod
     def connect(self, link: ByteLink, *, in_web_socket: bool) -> ServedConnection:
         """The connection of a client that comes now, over ``link``."""
-        raise NotImplementedError
 
     def session_time(self) -> float:
         """The time that sessions live by: the event loop's."""
@@ -141,7 +142,7 @@ class Listening:
         return len(self.connections) > self._max_connections * _SOCKETS_PER_CLIENT
 
 
-class ServedConnection(asyncio.BufferedProtocol):
+class ServedConnection(asyncio.BufferedProtocol, ABC):
     """One client: bytes to requests, answers and pushes to bytes, all under bounds.
 
     A subclass says what the session is and what becomes of requests; ``closed`` is set once
@@ -165,21 +166,21 @@ class ServedConnection(asyncio.BufferedProtocol):
 
     # What a subclass decides.
 
+    @abstractmethod
     def open_session(self) -> ServerSession:
         """The session of a client that has just come."""
-        raise NotImplementedError
 
+    @abstractmethod
     def introduced(self, hello: init_connect.C2S) -> None:
         """The client has said who it is and was welcomed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def requested(self, envelope: Envelope) -> None:
         """A request came: ``answer`` or ``refuse`` it, now or later."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gone(self) -> None:
         """The connection is no more, whether the client was introduced or not."""
-        raise NotImplementedError
 
     def send_frame(self, proto_id: int, frame: bytes) -> None:
         """Write a packed frame: every one goes this way."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 
 from futukit.channels.grpc import AROUND_A_BODY_BYTES, retry_metadata
 from futukit.channels.serving import MAX_REQUEST_BYTES

@@ -9,8 +9,8 @@ from futukit.messages.futu_service import DESCRIPTOR, REQUEST
 
 try:
     from google.protobuf.descriptor_pool import DescriptorPool
-    from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
-    from grpc_reflection.v1alpha import (  # type: ignore[import-untyped]
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha import (
         reflection,
         reflection_pb2,
     )

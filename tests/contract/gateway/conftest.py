@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 
 from futukit import codec
 from futukit.enums import SubType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 
 from futukit import codec
 from futukit.enums import RehabType, SubType

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 from msgspec.structs import replace
 
 from futukit import codec

@@ -12,7 +12,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 from msgspec.structs import replace
 
 from futukit import codec

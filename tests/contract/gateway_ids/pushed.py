@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 from msgspec.structs import replace
 
 from futukit import codec

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import Qot_GetBasicQot_pb2  # type: ignore[import-not-found]
 import Qot_Sub_pb2  # type: ignore[import-not-found]
 from futu_service_pb2 import (  # type: ignore[import-not-found]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import grpc.aio  # type: ignore[import-untyped]
+import grpc.aio
 import pytest
 
 from futukit.channels.grpc import status_of
