@@ -24,7 +24,8 @@ _Reader = Callable[[str, object], object]
 class Options:
     """What a client can be told. Times are in seconds.
 
-    client_id: names this program to OpenD (InitConnect.clientID).
+    client_id: names this program to OpenD (InitConnect.clientID); over frames, a gateway takes it
+        for the API key.
     client_version: InitConnect.clientVer, major * 100 + minor.
     ai_type: InitConnect.aiType; left out if None.
     receive_notify: whether OpenD sends Notify pushes (1003) on this connection.
@@ -56,7 +57,7 @@ class Options:
         Not for the URL.
     """
 
-    client_id: str = "futukit"
+    client_id: str = field(default="futukit", repr=False)
     client_version: int = 1
     ai_type: int | None = None
     receive_notify: bool = True

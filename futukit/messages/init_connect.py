@@ -17,7 +17,7 @@ __all__ = (
 )
 
 
-class C2S(Struct, kw_only=True, frozen=True, gc=False):
+class C2S(masks.Masked, kw_only=True, frozen=True, gc=False):
     """Who the client is and how the connection shall work. RSA-encrypted when an RSA key is
     configured. (InitConnect.C2S, proto id 1001)
 
@@ -33,6 +33,8 @@ class C2S(Struct, kw_only=True, frozen=True, gc=False):
         programming_language: Language of the client, for OpenD's usage statistics.
         ai_type: Whether an AI tool makes the calls: 0 no, 1 a skill.
     """
+
+    __secrets__ = ("client_id",)
 
     client_ver: int
     client_id: str
