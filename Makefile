@@ -23,7 +23,7 @@ lint: build
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest futukit._native
+	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml futukit._native
 
 generate: build
 	$(BIN)/python -m codegen generate

@@ -184,7 +184,7 @@ assert made == [5, 5]
 def test_stubs_agree_with_the_compiled_modules() -> None:
     pytest.importorskip("mypy")
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", *NATIVE],
+        [sys.executable, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", *NATIVE],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -69,8 +69,10 @@ def test_options_that_do_not_fit_together(url: str, keywords: dict[str, Any], re
 
 
 def test_keys_do_not_show() -> None:
-    shown = repr(parse_options({}, {"rsa_key": "SECRET", "ws_key": "SECRET", "api_key": "SECRET"}))
-    assert "SECRET" not in shown
+    keys = ("rsa_key", "ws_key", "api_key", "client_id")
+    options = parse_options({}, dict.fromkeys(keys, "SECRET"))
+    assert {getattr(options, name) for name in keys} == {"SECRET"}
+    assert "SECRET" not in repr(options)
 
 
 @pytest.mark.parametrize(
