@@ -221,7 +221,8 @@ def options_for(endpoint: Endpoint, keywords: Mapping[str, Any]) -> Options:
     if reason is None and options.ws_key is not None and scheme.dialect != "script":
         reason = f"{scheme.name}:// has no use for a ws_key, only ws:// and wss:// have"
     if reason is None and options.api_key is not None and scheme.dialect != "grpc":
-        reason = f"{scheme.name}:// has no use for an api_key, only grpc:// and grpcs:// have"
+        place = "ws_key" if scheme.dialect == "script" else "client_id"
+        reason = f"{scheme.name}:// has no use for an api_key; a gateway takes it as {place} here"
     if reason is None and scheme.dialect == "grpc" and scheme.tls and not options.tls_verify:
         reason = f"{scheme.name}:// always verifies the server: give tls_ca, not tls_verify=False"
     if reason is None and not scheme.tls:

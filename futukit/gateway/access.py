@@ -22,7 +22,7 @@ from futukit.gateway.keys import SCOPES, Key, KeyStore
 from futukit.gateway.orders import Ledger
 from futukit.gateway.refusals import Refused, denied, unauthenticated
 from futukit.gateway.subjects import accounts_of, names_of, readable, trade_header
-from futukit.messages import registry
+from futukit.messages import registry, trd_get_order_list
 from futukit.messages.registry import ProtoId
 
 __all__ = ["ANONYMOUS_SCOPES", "ROWS_OF_ACCOUNTS", "Access", "Grant", "Refused"]
@@ -125,17 +125,45 @@ class Access:
 
         Counts an order that passes, so each is to be checked once.
         """
-        key = self._key_in_force(grant, now)
-        row = _request_row(proto_id)
-        needed = _trade_scope(row, c2s) if row.access == "trade" else row.access
-        _check_scope(_scopes_of(key), grant.name, row, needed)
+        key, row = self._check_scope_and_accounts(grant, proto_id, c2s, now)
         if key is None:
             return
-        _check_accounts(key, row, c2s)
         if row.access == "trade":
             _check_trade(key, self._ledger(key), proto_id, c2s, now)
         elif _is_looked_into(key, row):
             limits.check_names(key, names_of(readable(proto_id, c2s)))
+
+    def order_in_question(
+        self, grant: Grant, proto_id: int, c2s: Any, now: float
+    ) -> trd_get_order_list.C2S | None:
+        """What to ask OpenD (2201) before ``check`` can judge a change of an order.
+
+        None where nothing is to be asked. Raises Refused where ``check`` would in any case; the
+        answer is for ``note_found``.
+        """
+        key, row = self._check_scope_and_accounts(grant, proto_id, c2s, now)
+        if key is None or row.access != "trade" or not limits.limits_orders(key):
+            return None
+        act = orders.act_of(proto_id, c2s, self._ledger(key))
+        is_unknown = act is not None and act.unknown and orders.ids_of(c2s)
+        return orders.question_of(c2s) if is_unknown else None
+
+    def note_found(self, grant: Grant, c2s: Any, found: trd_get_order_list.S2C) -> None:
+        """Remember the order in question, if OpenD lists it."""
+        if grant.key is not None:
+            orders.note_found(self._ledger(grant.key), c2s, found)
+
+    def _check_scope_and_accounts(
+        self, grant: Grant, proto_id: int, c2s: Any, now: float
+    ) -> tuple[Key | None, ProtoId]:
+        """The key and what is known of the id, after the checks that need no order."""
+        key = self._key_in_force(grant, now)
+        row = _request_row(proto_id)
+        needed = _trade_scope(row, c2s) if row.access == "trade" else row.access
+        _check_scope(_scopes_of(key), grant.name, row, needed)
+        if key is not None:
+            _check_accounts(key, row, c2s)
+        return key, row
 
     def note_order(self, grant: Grant, proto_id: int, c2s: Any, s2c: Any) -> None:
         """Remember an order that OpenD has accepted, so that its change can be judged.

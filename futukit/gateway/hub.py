@@ -33,7 +33,7 @@ from futukit.gateway.records import Call, Records
 from futukit.gateway.refusals import Refused, exhausted
 from futukit.gateway.subscribing import Handler, Subscribing
 from futukit.gateway.topics import topics_of_push
-from futukit.messages import init_connect, keep_alive, notify, registry
+from futukit.messages import init_connect, keep_alive, notify, registry, trd_get_order_list
 from futukit.messages.common import RetType
 from futukit.messages.futu_service import SubscribePushRequest
 
@@ -41,6 +41,7 @@ __all__ = ["Hub"]
 
 _NOTIFY: Final = 1003
 _GLOBAL_STATE: Final = 1002
+_ORDER_LIST: Final = 2201
 _CALCULATE: Final = 3260
 _LOOKED_AT: Final = frozenset({_GLOBAL_STATE, _CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
 """Answers of success that are read here: for connection ids, orders, accounts, calculations."""
@@ -210,6 +211,7 @@ class Hub:
             return await self._forward(call, body)
         request = codec.decode_body(kind.request, body, body_format)
         call.c2s = kind.c2s_of(request)
+        await self._find_order(call)
         self.access.check(member.grant, proto_id, call.c2s, self.now())
         own = self._own.get(proto_id)
         if own is not None:
@@ -221,6 +223,18 @@ class Hub:
         as_it_is = body_format == _PROTOBUF and not kind.is_personal
         answer = await self._forward(call, body if as_it_is else request)
         return self._finished(call, answer, body_format)
+
+    async def _find_order(self, call: Call) -> None:
+        """Ask OpenD for an order that the key's limits must know and nobody here remembers."""
+        grant = call.member.grant
+        question = self.access.order_in_question(grant, call.proto_id, call.c2s, self.now())
+        if question is None:
+            return
+        answer = await self._ask(_ORDER_LIST, question)
+        with answered():
+            listed = codec.decode(trd_get_order_list.Response, answer)
+        if listed.ret_type == RetType.SUCCEED and listed.s2c is not None:
+            self.access.note_found(grant, call.c2s, listed.s2c)
 
     async def _forward(self, call: Call, message: Any) -> bytes:
         answer = (await self._client.call_body(call.proto_id, message)).body

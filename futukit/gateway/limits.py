@@ -18,6 +18,7 @@ __all__ = [
     "check_sides",
     "check_value",
     "limits_names",
+    "limits_orders",
 ]
 
 _WINDOW: Final = 60.0
@@ -26,6 +27,11 @@ _WINDOW: Final = 60.0
 def limits_names(key: Key) -> bool:
     """Whether the key is limited to some markets or securities."""
     return bool(key.markets or key.symbols)
+
+
+def limits_orders(key: Key) -> bool:
+    """Whether the key is limited in what its orders may be, beyond how many there are."""
+    return limits_names(key) or bool(key.sides) or key.max_order_value is not None
 
 
 def check_accounts(key: Key, accounts: Iterable[int]) -> None:

@@ -1,8 +1,8 @@
 """What a trading request would bring into the market, and the memory of orders that it needs.
 
 A change of an order names nothing but the order's id, so the orders that a key has placed are
-remembered: their securities, sides and type. The memory is bounded; an order that fell out of
-it can still be cancelled.
+remembered: their securities, sides and type. The memory is bounded and ends with the process;
+of an order that is not in it, OpenD is asked (2201).
 """
 
 from __future__ import annotations
@@ -16,9 +16,21 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from futukit.enums import ModifyOrderOp, OrderType, TrdSide
 from futukit.gateway.refusals import denied
 from futukit.gateway.subjects import Named, in_trd_market, listed, names_of
-from futukit.messages.trd_common import TrdHeader
+from futukit.messages import trd_get_order_list
+from futukit.messages.qot_common import ComboLeg
+from futukit.messages.trd_common import Order, TrdFilterConditions, TrdHeader
 
-__all__ = ["MOST_NOTES", "ORDER_IDS", "Act", "Ledger", "act_of", "ids_of", "note_order"]
+__all__ = [
+    "MOST_NOTES",
+    "ORDER_IDS",
+    "Act",
+    "Ledger",
+    "act_of",
+    "ids_of",
+    "note_found",
+    "note_order",
+    "question_of",
+]
 
 ORDER_IDS: Final = (2202, 2205, 2227)
 """The requests whose success is to be noted."""
@@ -141,6 +153,37 @@ def note_order(ledger: Ledger, proto_id: int, c2s: Any, s2c: Any) -> None:
         ledger.add(c2s.header, ids_of(s2c), act)
 
 
+def question_of(c2s: Any) -> trd_get_order_list.C2S:
+    """What to ask OpenD (2201) about the order that a change (2205, 2237) names.
+
+    Its cache answers, which counts against no limit of frequency.
+    """
+    other = getattr(c2s, "order_id_ex", None)
+    named = TrdFilterConditions(
+        id_list=(c2s.order_id,) if c2s.order_id else (), order_id_ex_list=(other,) if other else ()
+    )
+    return trd_get_order_list.C2S(header=c2s.header, filter_conditions=named)
+
+
+def note_found(ledger: Ledger, c2s: Any, found: trd_get_order_list.S2C) -> None:
+    """Remember the order that a change names, if it is the one among those that OpenD lists."""
+    named = set(ids_of(c2s))
+    orders = [order for order in found.order_list if named and named <= set(ids_of(order))]
+    if len(orders) == 1:
+        ledger.add(c2s.header, ids_of(orders[0]), _found(orders[0], c2s.header))
+
+
+def _found(order: Order, header: TrdHeader) -> Act:
+    """An order as OpenD lists it; its market is its own, whatever the request's header says."""
+    market = order.trd_market or header.trd_market
+    value = _value(order, order.order_type)
+    if order.combo_legs:
+        names, sides = _legs(order.combo_legs, market)
+        return Act(names, sides, order.order_type, value)
+    names = (listed(order.code, market, order.sec_market),)
+    return Act(names, (_side(order.trd_side),), order.order_type, value)
+
+
 def act_of(proto_id: int, c2s: Any, ledger: Ledger) -> Act | None:
     """What a trading request would bring into the market; None for one that only takes away.
 
@@ -153,14 +196,20 @@ def act_of(proto_id: int, c2s: Any, ledger: Ledger) -> Act | None:
 
 
 def _placed(c2s: Any, _ledger: Ledger) -> Act:
-    return Act((listed(c2s),), (_side(c2s.trd_side),), c2s.order_type, _value(c2s, c2s.order_type))
+    names = (listed(c2s.code, c2s.header.trd_market, c2s.sec_market),)
+    return Act(names, (_side(c2s.trd_side),), c2s.order_type, _value(c2s, c2s.order_type))
 
 
 def _combined(c2s: Any, _ledger: Ledger) -> Act:
-    covered = in_trd_market(c2s.header.trd_market)
-    legs = tuple(Named(leg.markets & covered, leg.code) for leg in names_of(c2s))
-    sides = tuple(_side(leg.side) for leg in c2s.combo_legs)
-    return Act(legs, sides, c2s.order_type, _value(c2s, c2s.order_type))
+    names, sides = _legs(c2s.combo_legs, c2s.header.trd_market)
+    return Act(names, sides, c2s.order_type, _value(c2s, c2s.order_type))
+
+
+def _legs(legs: tuple[ComboLeg, ...], trd_market: int) -> tuple[tuple[Named, ...], tuple[str, ...]]:
+    """The securities of a combo's legs, as far as the market covers them, and their sides."""
+    covered = in_trd_market(trd_market)
+    names = (Named(each.markets & covered, each.code) for leg in legs for each in names_of(leg))
+    return tuple(names), tuple(_side(leg.side) for leg in legs)
 
 
 def _side(side: int | None) -> str:
@@ -204,7 +253,7 @@ _STRANGER: Final = Act(
     sides=(),
     order_type=OrderType.UNKNOWN,
     value=None,
-    unknown="the order is not among those that this key has placed through the gateway",
+    unknown="OpenD lists no such order, nor has this key placed it through the gateway",
 )
 
 _CHANGES: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
@@ -230,7 +279,8 @@ def _value(c2s: Any, order_type: int) -> Decimal | None:
     """
     if order_type not in _PRICED:
         return None
-    price, amount = _worst_price(c2s), _number(getattr(c2s, "amount", None) or 0.0)
+    money = getattr(c2s, "amount", None) or getattr(c2s, "order_amount", None)
+    price, amount = _worst_price(c2s), _number(money or 0.0)
     qty = _number(c2s.qty)
     if price is None or qty is None or amount is None:
         return None

@@ -159,16 +159,16 @@ def in_trd_market(number: int) -> Markets:
     return _TRD_MARKETS.get(number, _NOWHERE)
 
 
-def listed(c2s: Any) -> Named:
-    """The security of a C2S with a header, a bare code and a secMarket (2111, 2202).
+def listed(code: str, trd_market: int, sec_market: int | None) -> Named:
+    """The security of a bare code, by the market it is traded in and the one it is listed on.
 
-    A secMarket that contradicts the header's market leaves no reading: it is not known which of
+    A secMarket that contradicts the trading market leaves no reading: it is not known which of
     the two OpenD would follow.
     """
-    markets = in_trd_market(c2s.header.trd_market)
-    if c2s.sec_market:
-        markets &= _TRD_SEC_MARKETS.get(c2s.sec_market, _NOWHERE)
-    return Named(markets, c2s.code)
+    markets = in_trd_market(trd_market)
+    if sec_market:
+        markets &= _TRD_SEC_MARKETS.get(sec_market, _NOWHERE)
+    return Named(markets, code)
 
 
 def names_of(message: object) -> tuple[Named, ...]:
@@ -215,7 +215,8 @@ def _of_whole_market(table: dict[int, Markets], number: int, _holder: Any) -> It
 
 
 def _of_bare_code(_code: str, holder: Any) -> Iterator[Named]:
-    yield listed(holder)
+    # A C2S with a header (2111, 2202).
+    yield listed(holder.code, holder.header.trd_market, holder.sec_market)
 
 
 def _of_filter(conditions: Any, holder: Any) -> Iterator[Named]:

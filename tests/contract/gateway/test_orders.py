@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from futukit.enums import OrderType, TrdMarket, TrdSide
 from futukit.messages import (
@@ -157,3 +161,71 @@ def combo(header: trd_common.TrdHeader, packet: common.PacketID) -> trd_place_co
         qty=1.0,
         price=1.0,
     )
+
+
+CHANGES: list[tuple[dict[str, Any], int, str | None]] = [
+    ({"symbols": ("HK.00700",), "sides": ("buy",), "max_order_value": Decimal(30000)}, 1, None),
+    ({"markets": ("US",)}, 1, "market HK is not among"),
+    ({"symbols": ("HK.00005",)}, 1, "HK.00700 is not among"),
+    ({"sides": ("sell",)}, 1, "may not buy"),
+    ({"max_order_value": Decimal(29999)}, 1, "worth 30000"),
+    ({"accounts": (1,), "markets": ("US",)}, 0, "not among those of key"),
+    ({"orders_per_minute": 2}, 0, None),
+]
+
+
+@pytest.mark.parametrize(("limits", "questions", "reason"), CHANGES)
+def test_an_order_of_before_is_asked_for_and_held_to_the_limits(
+    limits: dict[str, Any], questions: int, reason: str | None
+) -> None:
+    """OpenD has it from elsewhere, as after a restart of the gateway."""
+
+    async def scenario() -> None:
+        async with scene(keys={"held": ("trade:simulate", limits)}) as it:
+            desk, held = it.plain(), it.plain("held")
+            header, *_ = await paper(desk)
+            placed = await desk.must(2202, order(header))
+            change = trd_modify_order.C2S(
+                packet_id=NO_PACKET,
+                header=header,
+                order_id=placed.order_id,
+                modify_order_op=trd_common.ModifyOrderOp.NORMAL,
+                qty=100.0,
+                price=300.0,
+            )
+            for _ in range(2):  # what has been found is remembered
+                if reason is None:
+                    await held.must(2205, change)
+                else:
+                    status, text = await held.status(2205, change)
+                    assert status == "PERMISSION_DENIED"
+                    assert reason in text
+            assert len(it.upstream(2201)) == questions
+            assert len(it.upstream(2205)) == (2 if reason is None else 0)
+
+    run(scenario())
+
+
+def test_an_order_that_opend_does_not_list_cannot_be_changed() -> None:
+    async def scenario() -> None:
+        async with scene(keys={"held": ("trade:simulate", {"sides": ("buy",)})}) as it:
+            desk, held = it.plain(), it.plain("held")
+            header, *_ = await paper(desk)
+            change = trd_modify_order.C2S(
+                packet_id=NO_PACKET,
+                header=header,
+                order_id=12345,
+                modify_order_op=trd_common.ModifyOrderOp.NORMAL,
+                qty=100.0,
+                price=300.0,
+            )
+            for c2s in (change, replace(change, header=replace(header, acc_id=7))):
+                status, text = await held.status(2205, c2s)
+                assert status == "PERMISSION_DENIED"
+                assert "OpenD lists no such order" in text
+            # To cancel is always allowed: what comes of it is OpenD's to say.
+            cancel = replace(change, modify_order_op=trd_common.ModifyOrderOp.CANCEL)
+            assert await held.refused(2205, cancel)
+            assert len(it.upstream(2205)) == 1
+
+    run(scenario())

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from futukit.enums import ModifyOrderOp, OrderType, TrdEnv, TrdMarket
+from futukit.enums import (
+    ModifyOrderOp,
+    OrderStatus,
+    OrderType,
+    TrdEnv,
+    TrdMarket,
+    TrdSecMarket,
+    TrdSide,
+)
 from futukit.gateway.access import Access
 from futukit.gateway.orders import MOST_NOTES, Act, Ledger
+from futukit.gateway.refusals import Refused
 from futukit.messages import (
+    trd_common,
+    trd_get_order_list,
     trd_modify_order,
     trd_place_combo_order,
     trd_place_order,
@@ -52,7 +63,7 @@ NAMED_LIMITS: list[dict[str, Any]] = [
     {"symbols": ("HK.00700",)},
     {"sides": ("buy",)},
 ]
-STRANGER = "not among those that this key has placed"
+STRANGER = "OpenD lists no such order, nor has this key placed it"
 
 
 @pytest.mark.parametrize("limits", NAMED_LIMITS, ids=lambda limits: next(iter(limits)))
@@ -227,3 +238,102 @@ def test_an_id_that_is_used_again_stands_for_the_new_order(ring: Keyring) -> Non
     ring.change(symbols=("HK.00700",))
     assert "HK.00001" in denied(ring, 2205, modify(order_id=5))
     passes(ring, 2205, modify(order_id=0, order_id_ex="E5"))
+
+
+# Orders that are not remembered: OpenD is asked.
+
+
+def listed(**fields: Any) -> trd_common.Order:
+    """Order 5 as OpenD lists it: buy 100 of HK.00700 at 300."""
+    default: dict[str, Any] = {
+        "trd_side": TrdSide.BUY,
+        "order_type": OrderType.NORMAL,
+        "order_status": OrderStatus.SUBMITTED,
+        "order_id": 5,
+        "order_id_ex": "E5",
+        "code": "00700",
+        "name": "Tencent",
+        "qty": 100.0,
+        "price": 300.0,
+        "create_time": "2027-01-15 10:00:00",
+        "update_time": "2027-01-15 10:00:00",
+    }
+    return trd_common.Order(**default | fields)
+
+
+def asked(ring: Keyring, c2s: Any, *orders: trd_common.Order) -> Any:
+    """The question before a change, which OpenD answers with these orders."""
+    question = ring.access.order_in_question(ring.grant, 2205, c2s, NOW)
+    if question is not None:
+        s2c = trd_get_order_list.S2C(header=c2s.header, order_list=orders)
+        ring.access.note_found(ring.grant, c2s, s2c)
+    return question
+
+
+def test_the_question_names_the_order_by_its_ids(ring: Keyring) -> None:
+    ring.make(scopes=TRADE, sides=("buy",))
+    question = asked(ring, modify(order_id=0, order_id_ex="E5"))
+    assert question.filter_conditions == trd_common.TrdFilterConditions(order_id_ex_list=("E5",))
+    question = asked(ring, modify(), listed())
+    assert question.header == header()
+    assert question.filter_conditions == trd_common.TrdFilterConditions(id_list=(5,))
+    assert not question.refresh_cache
+    passes(ring, 2205, modify())
+    passes(ring, 2237, reconfirm())
+
+
+def test_nothing_is_asked_where_no_limit_needs_it(ring: Keyring) -> None:
+    for limits in ({}, {"orders_per_minute": 1}, {"accounts": (1,)}):
+        ring.make(scopes=TRADE, **limits)
+        assert asked(ring, modify()) is None
+    ring.make(scopes=TRADE, sides=("buy",))
+    for c2s in (modify(order_id=0), *(modify(op) for op in FALLING)):
+        assert asked(ring, c2s) is None
+    assert ring.access.order_in_question(ring.grant, 2202, place(), NOW) is None
+
+
+def test_nothing_is_asked_for_who_may_not_trade(ring: Keyring) -> None:
+    for scopes, limits in ((("trade:real",), {}), (TRADE, {"accounts": (2,)})):
+        ring.make(scopes=scopes, sides=("buy",), **limits)
+        with pytest.raises(Refused):
+            asked(ring, modify())
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (listed(), None),
+        (listed(sec_market=TrdSecMarket.HK, trd_market=TrdMarket.HK), None),
+        (listed(trd_market=TrdMarket.US), "US.00700"),
+        (listed(trd_market=TrdMarket.HK, sec_market=TrdSecMarket.US), "cannot be told"),
+        (listed(code="00001"), "HK.00001"),
+        (listed(trd_side=TrdSide.SELL), "may not sell"),
+        (listed(trd_side=TrdSide.UNKNOWN), "side cannot be told"),
+        (listed(combo_legs=(leg(),)), None),
+        (listed(combo_legs=(leg(), leg("00001"))), "HK.00001"),
+        (listed(combo_legs=(leg(side=TrdSide.SELL),)), "may not sell"),
+        (listed(order_type=OrderType.MARKET), "no known value"),
+        (listed(qty=101.0), "worth 30300"),
+        (listed(price=None), "no known value"),
+        (listed(order_amount=30001.0), "worth 30001"),
+        (listed(order_id=6), STRANGER),
+        (listed(order_id=6, order_id_ex="5"), STRANGER),
+    ],
+)
+def test_an_order_that_opend_lists_is_held_to_the_limits(
+    ring: Keyring, order: trd_common.Order, reason: str | None
+) -> None:
+    limits = {"symbols": ("HK.00700",), "sides": ("buy",), "max_order_value": Decimal(30000)}
+    ring.make(scopes=TRADE, **limits)
+    change = modify(ModifyOrderOp.ENABLE)
+    assert asked(ring, change, order) is not None
+    if reason is None:
+        passes(ring, 2205, change)
+    else:
+        assert reason in denied(ring, 2205, change)
+
+
+def test_one_id_of_two_orders_is_neither(ring: Keyring) -> None:
+    ring.make(scopes=TRADE, sides=("buy",))
+    assert asked(ring, modify(), listed(), listed(order_id_ex="E6")) is not None
+    assert STRANGER in denied(ring, 2205, modify())
