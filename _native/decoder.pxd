@@ -106,6 +106,9 @@ cdef inline void fill_absent(Decoding* state, PyObject* row, Field* field) noexc
         if field.absent != NULL:
             Py_INCREF(field.absent)
             cell[0] = field.absent
+        elif field.fallback != NULL and not state.strict:
+            Py_INCREF(field.fallback)
+            cell[0] = field.fallback
         else:
             state.unsettled = True
 
@@ -211,6 +214,11 @@ cdef inline Field* find_field(
         if field.packable and tag & 7 == WIRE_LENGTH:
             packed[0] = True
             return field
+    if state.strict:
+        state.at = NULL
+        state.reason = b"an unknown field"
+        state.unknown = tag >> 3
+        return NULL
     state.at = skip_value(at, end, tag, MAX_DEPTH + 1 - state.depth)
     if state.at == NULL:
         state.reason = b"malformed unknown field"

@@ -37,6 +37,7 @@ cdef struct Field:
     Layout* child          # of a sub-message
     EnumTable* enums
     PyObject* absent       # what an absent field reads; NULL when it is required
+    PyObject* fallback     # what a required field reads if it may be absent when not strict
     PyObject* attribute
     PyObject* name         # the proto field name
     uint64_t bit           # 1 << position; 0 from FIELD_BITS on

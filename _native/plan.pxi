@@ -171,7 +171,10 @@ cdef class Plan:
         absent = absent_value(field, target, default)
         if absent is not Ellipsis:
             self.kept.append(absent)
-            field.absent = <PyObject*>absent
+            if field.required:
+                field.fallback = <PyObject*>absent
+            else:
+                field.absent = <PyObject*>absent
         field.tag_size = write_tag(field.tag, field.number << 3 | field.wire)
         write_head(field)
         if position < FIELD_BITS:
@@ -199,7 +202,7 @@ cdef class Plan:
 
 
 cdef object absent_value(Field* field, target, default):
-    """What an absent field reads; Ellipsis when it may not be absent."""
+    """What an absent field reads; Ellipsis when it has no default and may not be absent."""
     if field.repeated:
         return ()
     if default is not None:

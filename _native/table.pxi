@@ -56,7 +56,7 @@ def decode_table(Plan plan not None, bytes data not None, tuple path not None, t
     for position in range(len(attributes)):
         if table.incomplete[position]:
             columns[position] = None
-    return decode_data(plan, bytes(rest)), columns, reals
+    return decode_data(plan, bytes(rest), False), columns, reals
 
 
 cdef struct Span:

@@ -48,15 +48,19 @@ cdef struct Decoding:
     const char* reason     # of a failure; NULL while all is well or a Python error is set
     int depth              # messages that are open
     bint unsettled         # the final walk is needed
+    bint strict            # an unknown field and an absent required one are failures
+    int64_t unknown        # the number of the unknown field that was the failure; -1 for none
     int64_t cells          # what may still be allocated
     Reals reals
     Trail trail
 
 
-cdef inline void start_decoding(Decoding* state, int64_t cells) noexcept:
+cdef inline void start_decoding(Decoding* state, int64_t cells, bint strict) noexcept:
     state.reason = NULL
     state.depth = 0
     state.unsettled = False
+    state.strict = strict
+    state.unknown = -1
     state.cells = cells
     state.trail.count = 0
     start_reals(&state.reals)

@@ -95,6 +95,7 @@ __all__ = [
     "PushSink",
     "decode",
     "decode_as",
+    "decode_strict",
     "decode_table",
     "define",
     "encode",
@@ -195,12 +196,21 @@ def decode(Plan plan not None, data):
 
     Raises ``DecodeError``, which names the field.
     """
-    return decode_data(plan, data)
+    return decode_data(plan, data, False)
 
 
 def decode_as(cls, data):
     """Decode a protobuf body (any bytes-like object) to ``cls``. Raises ``DecodeError``."""
-    return decode_data(plan_of(cls), data)
+    return decode_data(plan_of(cls), data, False)
+
+
+def decode_strict(cls, data):
+    """Decode a protobuf body (any bytes-like object) that is a ``cls`` and nothing else.
+
+    Raises ``DecodeError`` also for an unknown field and for an absent required one that has a
+    default, at every depth. A field with another wire type than its own is unknown.
+    """
+    return decode_data(plan_of(cls), data, True)
 
 
 @cython.final
@@ -232,7 +242,7 @@ cdef class PushSink:
         if self.plan is None:
             raise UsageError("this sink was never initialised")
         try:
-            response = decode_bytes(self.plan, data, size)
+            response = decode_bytes(self.plan, data, size, False)
         except DecodeError as error:
             self.unusable(error)
             return 0
@@ -255,24 +265,27 @@ cdef int take_body(object sink, const uint8_t* data, Py_ssize_t size) except -1:
     return (<PushSink>sink).take(data, size)
 
 
-cdef object decode_data(Plan plan, data):
+cdef object decode_data(Plan plan, data, bint strict):
     cdef Py_buffer view
     plan.prepare()
     if PyBytes_Check(<PyObject*>data):
         return decode_bytes(
-            plan, <const uint8_t*>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(<PyObject*>data)
+            plan,
+            <const uint8_t*>PyBytes_AS_STRING(data),
+            PyBytes_GET_SIZE(<PyObject*>data),
+            strict,
         )
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
-        return decode_bytes(plan, <const uint8_t*>view.buf, view.len)
+        return decode_bytes(plan, <const uint8_t*>view.buf, view.len, strict)
     finally:
         PyBuffer_Release(&view)
 
 
-cdef object decode_bytes(Plan plan, const uint8_t* data, Py_ssize_t size):
+cdef object decode_bytes(Plan plan, const uint8_t* data, Py_ssize_t size, bint strict):
     cdef Decoding state
     cdef PyObject* row
-    start_decoding(&state, _max_cells)
+    start_decoding(&state, _max_cells, strict)
     row = decode_row(&state, &plan.layout, data, data + size)
     if row != NULL and state.unsettled and settle(&state, &plan.layout, &row) < 0:
         Py_DECREF(row)
@@ -286,9 +299,10 @@ cdef object decode_bytes(Plan plan, const uint8_t* data, Py_ssize_t size):
 
 cdef int raise_decode_error(Plan plan, Decoding* state) except -1:
     if state.reason != NULL:
-        raise DecodeError(
-            (<bytes>state.reason).decode("ascii"), path_of(&plan.layout, &state.trail)
-        )
+        reason = (<bytes>state.reason).decode("ascii")
+        if state.unknown >= 0:
+            reason += f" {state.unknown}"
+        raise DecodeError(reason, path_of(&plan.layout, &state.trail))
     return -1
 
 

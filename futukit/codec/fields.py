@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["FIXED32", "FIXED64", "LENGTH", "VARINT", "wire_fields"]
+__all__ = ["LENGTH", "VARINT", "wire_fields"]
 
 VARINT: Final = 0
-FIXED64: Final = 1
 LENGTH: Final = 2
-FIXED32: Final = 5
-_SIZES: Final = {FIXED64: 8, FIXED32: 4}
+_FIXED64: Final = 1
+_FIXED32: Final = 5
+_SIZES: Final = {_FIXED64: 8, _FIXED32: 4}
 
 
 def wire_fields(data: bytes) -> Iterator[tuple[int, int, int, int, int]]:
