@@ -36,10 +36,14 @@
 
 Facts are attributes, never only text: ``proto_id``, ``serial``, ``offset``, ``ret_type``,
 ``err_code``, ``status``, ``retry_after``, ``requests_in_doubt``. A message never contains a key, a
-password or a body.
+password or a body. Of a text from outside it has the first 300 characters, with escapes for what
+cannot be printed; the attribute (``ret_msg``, ``reason``) has the whole text as it came.
 """
 
 from __future__ import annotations
+
+from typing import Final
+from unicodedata import category
 
 __all__ = [
     "BadLength",
@@ -75,6 +79,23 @@ __all__ = [
     "UsageError",
     "server_error",
 ]
+
+_LONGEST_TEXT: Final = 300
+
+
+def _shown(text: str) -> str:
+    """A text from outside as a message shows it: on one line, printable, not endless."""
+    shown = text[:_LONGEST_TEXT]
+    if not shown.isprintable():
+        shown = "".join(map(_escaped, shown))[:_LONGEST_TEXT]
+    return shown if len(text) <= _LONGEST_TEXT else f"{shown}…"
+
+
+def _escaped(character: str) -> str:
+    # The wide space of Chinese texts counts as not printable.
+    if character.isprintable() or category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode()
 
 
 class FutukitError(Exception):
@@ -233,7 +254,7 @@ class HandshakeError(RemoteProtocolError):
     def __init__(
         self, reason: str, ret_type: int | None = None, err_code: int | None = None
     ) -> None:
-        super().__init__(reason)
+        super().__init__(_shown(reason))
         self.reason = reason
         self.ret_type = ret_type
         self.err_code = err_code
@@ -257,7 +278,8 @@ class ConnectionLost(FutukitError, ConnectionError):
         serial: int | None = None,
         requests_in_doubt: tuple[int, ...] = (),
     ) -> None:
-        super().__init__(reason)
+        super().__init__()
+        self.args = (_shown(reason),)  # an OSError keeps what it was made of, whatever it is given
         self.reason = reason
         self.proto_id = proto_id
         self.serial = serial
@@ -301,7 +323,7 @@ class GatewayError(FutukitError):
         requests_in_doubt: tuple[int, ...] = (),
     ) -> None:
         where = "" if proto_id is None else f" (proto id {proto_id}, serial {serial})"
-        super().__init__(f"{reason or 'no reason given'}: gRPC status {status}{where}")
+        super().__init__(f"{_shown(reason) or 'no reason given'}: gRPC status {status}{where}")
         self.status = status
         self.reason = reason
         self.proto_id = proto_id
@@ -338,7 +360,8 @@ class ServerError(FutukitError):
     """OpenD answered with a retType other than 0.
 
     ``ret_type`` (Common.RetType), ``ret_msg``, ``err_code`` (0 when absent), ``proto_id``
-    and ``serial`` are the facts; the text is the server's own message.
+    and ``serial`` are the facts; the text is the server's own message. Of -100, -200 and -400 an
+    order is in doubt, and ``requests_in_doubt`` holds its serial.
     """
 
     def __init__(
@@ -349,7 +372,8 @@ class ServerError(FutukitError):
         proto_id: int | None = None,
         serial: int | None = None,
     ) -> None:
-        super().__init__(f"{ret_msg or 'no message'} (retType {ret_type}, proto id {proto_id})")
+        text = _shown(ret_msg) or "no message"
+        super().__init__(f"{text} (retType {ret_type}, proto id {proto_id})")
         self.ret_type = ret_type
         self.ret_msg = ret_msg
         self.err_code = err_code

@@ -27,7 +27,7 @@ from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
 from futukit.core.limits import RateGuard
 from futukit.core.listening import Listener, check_handler, is_coroutine_function
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
-from futukit.core.requests import Answer, plain_bytes, request_kind
+from futukit.core.requests import Answer, plain_bytes
 from futukit.core.wiring import Wiring
 from futukit.errors import FutukitError, UsageError
 from futukit.trace import observer_for
@@ -59,6 +59,7 @@ class Client(ClientBase):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._turn_freed: asyncio.Future[None] = self._loop.create_future()
 
     # Calls.
 
@@ -77,18 +78,18 @@ class Client(ClientBase):
             ConnectionLost: There is no connection, or it went away meanwhile.
             DecodeError: The answer is not the message it should be.
 
-        RequestTimeout, ConnectionLost and CancelledError of an order carry its serial in
-        ``requests_in_doubt``.
+        Whatever ends the call of an order whose outcome is not known, CancelledError too, carries
+        its serial in ``requests_in_doubt``.
         """
         call, body = await self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).result(body, call.serial, self._body_format)
+        return self._result(call, body)
 
     async def call_response(
         self, proto_id: int, message: Any, /, *, timeout: float | None = None
     ) -> Any:
         """Like ``call``, but the whole Response: for the ``ret_msg`` of a call that succeeded."""
         call, body = await self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).whole(body, call.serial, self._body_format)
+        return self._whole(call, body)
 
     async def call_body(
         self, proto_id: int, message: Any, /, *, timeout: float | None = None
@@ -136,19 +137,27 @@ class Client(ClientBase):
     ) -> Call:
         """Send a request when its turn has come; a wait within the timeout shortens that."""
         began = now = self._loop.time()
-        with self._reserve(guard, proto_id, message, now, timeout) as turn:
-            while turn.wait:
-                await self._pause(turn.wait)
-                now = self._loop.time()
-                turn.claim(now)
-            if now > began:
-                timeout = self._left(timeout, now - began)
-            return self._submit(proto_id, message, now, timeout, waiter)
+        turn = self._reserve(guard, proto_id, message, now, timeout)
+        try:
+            with turn:
+                while turn.wait:
+                    await self._pause(turn.wait)
+                    now = self._loop.time()
+                    turn.claim(now)
+                if now > began:
+                    timeout = self._left(timeout, now - began)
+                return self._submit(proto_id, message, now, timeout, waiter)
+        except BaseException:
+            # The turn is free: whoever waits may be earlier now.
+            freed, self._turn_freed = self._turn_freed, self._loop.create_future()
+            freed.set_result(None)
+            raise
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, at most until the client is closed: that is a ClientClosed."""
+        """Wait, at most until a turn is given back or the client closed: that is ClientClosed."""
         try:
-            await asyncio.wait((self._ended,), timeout=seconds)
+            ends = (self._ended, self._turn_freed)
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError as error:
             error.requests_in_doubt = ()  # type: ignore[attr-defined]  # nothing was sent
             raise
@@ -327,7 +336,7 @@ class Client(ClientBase):
     def _handle(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Answered):
-                if event.call.note is not None:
+                if event.call.note is not None or event.call.is_order:
                     self._settle(event.call, event.body)
                 if not event.call.waiter.done():
                     event.call.waiter.set_result(event.body)

@@ -17,6 +17,9 @@ from futukit.messages.futu_service import REQUEST, SUBSCRIBE_PUSH
 
 __all__ = ["GrpcChannel", "open_channel"]
 
+_END_SECONDS: Final = 1.0
+"""So long at most the core may take to end the calls of a channel that is closed."""
+
 # The event loop itself holds its tasks by weak references only.
 _closing: Final[set[asyncio.Task[None]]] = set()
 
@@ -49,13 +52,13 @@ class GrpcChannel:
             else grpc.aio.secure_channel(access.target, access.credentials, access.options)
         )
         self._request = self._channel.unary_unary(REQUEST)
-        self._subscribe = self._channel.unary_stream(SUBSCRIBE_PUSH)
-        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._calls: dict[int, Any] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._closing: asyncio.Task[None] | None = None
         self._link.carrier = self
+        self._stream = self._channel.unary_stream(SUBSCRIBE_PUSH)(b"", metadata=self._metadata)
         self._spawn(self._read_pushes())
 
     # What the link asks for.
@@ -63,13 +66,15 @@ class GrpcChannel:
     def carry(self, envelope: Envelope) -> None:
         """Make the call that a request is."""
         if self._closing is None:
-            self._calls[envelope.serial] = self._spawn(self._ask(envelope))
+            call = self._request(self._link.request(envelope), metadata=self._metadata)
+            self._calls[envelope.serial] = call
+            self._spawn(self._await(envelope, call))
 
     def drop(self, serial: int) -> None:
         """End a call that nobody waits for."""
         call = self._calls.pop(serial, None)
         if call is not None:
-            call.cancel()
+            _end(call)
 
     # What the owner calls.
 
@@ -101,19 +106,24 @@ class GrpcChannel:
 
     async def _close(self) -> None:
         self._link.carrier = None
-        current = asyncio.current_task()
-        tasks = [task for task in self._tasks if task is not current]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._may_read.set()
+        for call in (self._stream, *self._calls.values()):
+            _end(call)
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=_END_SECONDS)
+            for task in stuck:
+                task.cancel()
+        # The stream's status comes right behind what its reader waited for: let it in.
+        await asyncio.sleep(0)
         await self._channel.close()
+        # With its last channel grpcio stops to hand on what is late.
+        del self._channel, self._request, self._stream
 
     # The tasks.
 
-    async def _ask(self, envelope: Envelope) -> None:
-        data = self._link.request(envelope)
+    async def _await(self, envelope: Envelope, call: Any) -> None:
         try:
-            answer = await self._request(data, metadata=self._metadata)
+            answer = await call
         except grpc.aio.AioRpcError as error:
             self._link.undone(envelope, status_of(error))
         else:
@@ -122,7 +132,7 @@ class GrpcChannel:
         self._arrived()
 
     async def _read_pushes(self) -> None:
-        stream = self._subscribe(b"", metadata=self._metadata)
+        stream = self._stream
         try:
             while True:
                 await self._may_read.wait()
@@ -146,6 +156,19 @@ class GrpcChannel:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _end(call: Any) -> None:
+    """Cancel a call, but not the waiting for what the core has to say about that.
+
+    grpcio's ``cancel`` does both. What comes when nobody waits may meet an event loop that is
+    closed by then, and grpcio prints a traceback.
+    """
+    cancel_in_core = getattr(call, "_cancel", None)
+    if cancel_in_core is None:
+        call.cancel()
+    else:
+        cancel_in_core("ended by the client")
 
 
 async def open_channel(

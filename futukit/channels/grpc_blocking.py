@@ -99,8 +99,9 @@ class GrpcChannel:
         found = False
         while self._ended:
             envelope, call = self._ended.popleft()
-            found = True
+            # The end of a call that we gave up ourselves is no sign of life from the server.
             if self._calls.pop(envelope.serial, None) is not None:
+                found = True
                 self._settle(envelope, call)
         # No more than what is there now: a fast server must not keep the reader thread in here.
         for _ in range(self._pushes.qsize() if self._reading else 0):

@@ -6,6 +6,7 @@ Who the clients are and what they may do is the business of whoever gives the tw
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -23,6 +24,7 @@ __all__ = ["GrpcListener", "PushStream", "abort", "bearer"]
 Request: TypeAlias = Callable[[bytes, Any], Awaitable[bytes]]
 Subscribe: TypeAlias = Callable[[bytes, Any], Awaitable[None]]
 
+_AUTHORIZATION: Final = "authorization"
 _PING_SECONDS: Final = 30.0
 """After so much silence of a client it is asked whether it is there; half of it is its time."""
 
@@ -122,7 +124,7 @@ class GrpcListener:
     bytes. ``tls`` are the PEM files of the certificate and its key, ``services`` add further
     services to the server before it starts. A client that is silent is pinged after
     ``ping_seconds``, and one that does not answer in half as long is given up: its calls are
-    cancelled.
+    cancelled. ``options`` are further ones of grpcio's servers.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class GrpcListener:
         tls: tuple[str | Path, str | Path] | None = None,
         services: Sequence[Callable[[Any], object]] = (),
         ping_seconds: float = _PING_SECONDS,
+        options: Sequence[tuple[str, int]] = (),
     ) -> None:
         service, _, request_name = REQUEST[1:].partition("/")
         handlers = {
@@ -143,28 +146,32 @@ class GrpcListener:
         self._handlers = (own,)
         self._services = services
         self._tls = tls
-        self._options = _options(ping_seconds)
+        self._options = (*_options(ping_seconds), *options)
         self._server: Any = None
 
     async def listen(self, host: str, port: int) -> int:
         """Listen on one port, under TLS where there is a certificate; returns it.
 
-        Raises OSError where that cannot be, and for a file that cannot be read.
+        A name is served on each of its addresses. Raises OSError where that cannot be, and for a
+        file that cannot be read.
         """
         server = grpc.aio.server(options=self._options)
         server.add_generic_rpc_handlers(self._handlers)
         for add_to in self._services:
             add_to(server)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            if self._tls is None:
-                port = server.add_insecure_port(address)
-            else:
-                chain, key = (Path(name).read_bytes() for name in self._tls)
-                credentials = grpc.ssl_server_credentials(((key, chain),))
-                port = server.add_secure_port(address, credentials)
-        except RuntimeError as error:
-            raise OSError(None, "the address is in use or cannot be had") from error
+        credentials = None
+        if self._tls is not None:
+            chain, key = (Path(name).read_bytes() for name in self._tls)
+            credentials = grpc.ssl_server_credentials(((key, chain),))
+        for address in await _addresses(host, port):
+            place = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+            try:
+                if credentials is None:
+                    port = server.add_insecure_port(place)
+                else:
+                    port = server.add_secure_port(place, credentials)
+            except RuntimeError as error:
+                raise OSError(None, "the address is in use or cannot be had") from error
         await server.start()
         self._server = server
         return port
@@ -173,6 +180,27 @@ class GrpcListener:
         """Stop listening and end every call."""
         if self._server is not None:
             await self._server.stop(None)
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """The addresses of a host; of a name, those that this machine has.
+
+    grpcio is content with one of them, and who comes by another would reach another program.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    places = dict.fromkeys((family, place[0]) for family, _, _, _, place in found)
+    if len(places) == 1:
+        return [host]
+    return [str(address) for family, address in places if _is_here(family, str(address))]
+
+
+def _is_here(family: int, address: str) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _options(ping_seconds: float) -> tuple[tuple[str, int], ...]:
@@ -203,6 +231,8 @@ async def abort(
 
 def bearer(context: Any) -> str | None:
     """The API key that a call carries (``authorization: Bearer <key>``), None without one."""
-    given = dict(context.invocation_metadata()).get("authorization", "")
-    scheme, _, key = str(given).partition(" ")
-    return key if scheme == "Bearer" and key else None
+    given = [str(value) for name, value in context.invocation_metadata() if name == _AUTHORIZATION]
+    if len(given) != 1:
+        return None  # of several nobody could say which is meant
+    scheme, _, key = given[0].partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Protocol
 
 from futukit.channels import Security
@@ -17,6 +18,8 @@ __all__ = ["Session", "TcpChannel", "open_channel"]
 
 CLOSE_TIMEOUT = 2.0
 """How long an orderly close waits for what is still to be written."""
+
+_RACE_DELAY = 0.25
 
 
 class Session(Protocol):
@@ -130,6 +133,18 @@ class TcpChannel(asyncio.BufferedProtocol):
             await self._gone
 
 
+def _race_delay(host: str) -> float | None:
+    """After how many seconds the next address of a name is tried as well.
+
+    A numeric host has one address; and asyncio's race leaves a socket behind when it is cancelled.
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        return _RACE_DELAY
+    return None
+
+
 async def open_channel(
     endpoint: Endpoint,
     session: Session,
@@ -145,7 +160,10 @@ async def open_channel(
     try:
         async with asyncio.timeout(timeout):
             await loop.create_connection(
-                lambda: channel, endpoint.host, endpoint.port, happy_eyeballs_delay=0.25
+                lambda: channel,
+                endpoint.host,
+                endpoint.port,
+                happy_eyeballs_delay=_race_delay(endpoint.host),
             )
             await channel.opened()
             usable = True

@@ -20,6 +20,7 @@ from futukit.core.pushes import PushKind, PushQueue, PushRouter, without
 from futukit.core.requests import request_kind
 from futukit.core.retry import Backoff
 from futukit.core.session import ClientSession
+from futukit.core.session.doubt import leaves_doubt
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE, Observer
 from futukit.core.states import State
 from futukit.core.subscriptions import BOOKED_IDS, SubscriptionBook
@@ -31,7 +32,6 @@ from futukit.errors import (
     ConnectionLost,
     ForkedProcessError,
     FutukitError,
-    GatewayError,
     ServerError,
     UsageError,
 )
@@ -49,6 +49,7 @@ __all__ = [
 _logger: Final = logging.getLogger("futukit.client")
 
 _DOUBTS_KEPT: Final = 1000
+_NOTED: Final = "in doubt"
 _SHORTEST_TIMEOUT: Final = 0.001
 _SESSION_READY: Final = State.READY
 
@@ -181,7 +182,11 @@ class ClientBase:
 
     @property
     def requests_in_doubt(self) -> tuple[OrderInDoubt, ...]:
-        """Orders sent whose answer never came (lost, timed out, cancelled); the last 1000."""
+        """Orders sent of which nobody knows what became of them; the last 1000.
+
+        No answer came (lost, timed out, cancelled), or one that says no more than that: retType
+        -100, -200 or -400, or what cannot be read.
+        """
         return tuple(self._doubts)
 
     @property
@@ -275,25 +280,45 @@ class ClientBase:
         return max(whole - waited, _SHORTEST_TIMEOUT)
 
     def _settle(self, call: Call, body: bytes) -> None:
-        """Note in the book what OpenD has confirmed (for calls that have a note)."""
+        """Note what an answer says: subscriptions that OpenD has confirmed, orders in doubt."""
         kind = request_kind(call.proto_id)
         try:
-            kind.result(body, call.serial, self._body_format)
-            c2s = kind.c2s_of(call.note, self._body_format)
-        except FutukitError:
-            return  # refused or unreadable: the caller is told, the book stays
-        self._book.confirm(call.proto_id, c2s)
+            if call.is_order:
+                self._result(call, body)
+            elif call.note is not None:
+                kind.result(body, call.serial, self._body_format)
+                self._book.confirm(call.proto_id, kind.c2s_of(call.note, self._body_format))
+        except FutukitError as error:
+            # Refused or unreadable: the caller is told, the book stays.
+            if error.requests_in_doubt:
+                self._doubt(call)
+
+    def _result(self, call: Call, body: bytes) -> Any:
+        """What ``call`` returns for an answer, or raises, with the order's serial if in doubt."""
+        try:
+            return request_kind(call.proto_id).result(body, call.serial, self._body_format)
+        except FutukitError as error:
+            _mark(call, error)
+            raise
+
+    def _whole(self, call: Call, body: bytes) -> Any:
+        """What ``call_response`` returns for an answer, or raises, like ``_result``."""
+        try:
+            return request_kind(call.proto_id).whole(body, call.serial, self._body_format)
+        except FutukitError as error:
+            _mark(call, error)
+            raise
 
     def _doubt(self, call: Call) -> tuple[int, ...]:
-        """Note a call that goes without an answer; gives its serial if it is an order."""
-        if call.is_order:
+        """Note, once, a call whose outcome is not known; gives its serial if it is an order."""
+        if call.is_order and call.note is not _NOTED:
+            call.note = _NOTED
             self._doubts.append(OrderInDoubt(self.connection_id, call.serial, call.proto_id))
         return call.in_doubt
 
     def _doubt_failed(self, failed: Failed) -> None:
-        """Note an order that failed, unless a gateway refused it before OpenD saw it."""
-        error = failed.error
-        if not isinstance(error, GatewayError) or error.requests_in_doubt:
+        """Note an order that failed, unless it is known that it was not carried out."""
+        if failed.error.requests_in_doubt:
             self._doubt(failed.call)
 
     def _not_ready(self) -> FutukitError:
@@ -370,6 +395,11 @@ class ClientBase:
         if not self._blocking or not any(queue.full for queue in self._blocking):
             return True
         return self._session is not None and bool(self._session.calls)
+
+
+def _mark(call: Call, error: FutukitError) -> None:
+    if call.is_order and leaves_doubt(error):
+        error.requests_in_doubt = call.in_doubt
 
 
 def connect_failure(endpoint: Endpoint, error: FutukitError) -> FutukitError:

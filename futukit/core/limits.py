@@ -13,6 +13,8 @@ it does not see.
             ... wait so many seconds ...
             turn.claim(now)                                    the clock says so, or a bit more
         ... send it ...
+
+A turn that is given back is free for those behind it: whoever waits is to claim again then.
 """
 
 from __future__ import annotations
@@ -68,7 +70,8 @@ class Reservation:
         """Look again when ``wait`` is over; gives what is still to be waited, 0.0 to send now.
 
         Timers ring late and others wait for the same limit, so a turn may come a little later
-        than it was first said. Raises RateLimited when that is too late for the longest wait.
+        than it was first said, and earlier if one before it was given back. Raises RateLimited
+        when it comes too late for the longest wait.
         """
         if not self._sent and self._limiter is not None:
             self._limiter.place(self, self._proto_id, now)
@@ -176,6 +179,10 @@ class _Limiter:
         self._forget(now)
         # One that was not claimed in time is no longer there; it could only go behind all.
         index = self._turns.index(turn) if turn in self._turns else len(self._turns)
+        # Those before it that still wait: one of them may be late, or one may have gone.
+        for before, waiting in enumerate(self._turns[:index]):
+            if not waiting._sent:
+                waiting._time = self._free_at(before, now)
         time = self._free_at(index, now)
         if time > turn._until or index == len(self._turns):
             self.remove(turn)

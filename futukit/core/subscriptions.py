@@ -190,12 +190,16 @@ def _unregister(entry: _Entry, variants: _Variants) -> None:
 
 
 def _groups(entry: _Entry, by: int) -> list[tuple[_Push, _Variants]]:
-    """The registrations made through one id, variants with the same flags together."""
-    groups: dict[_Push, _Variants] = {}
+    """The registrations made through one id, variants with the same flags together.
+
+    One that named no variant stays apart: beside a list of others nothing would stand for it.
+    """
+    groups: dict[tuple[_Push, bool], _Variants] = {}
     for variant, push in entry.pushes.items():
         if push.by == by:
-            groups[push] = (*groups.get(push, ()), variant)
-    return list(groups.items())
+            alike = (push, variant is None)
+            groups[alike] = (*groups.get(alike, ()), variant)
+    return [(push, variants) for (push, _), variants in groups.items()]
 
 
 def _parts(rows: _Rows) -> Iterable[tuple[tuple[Security, ...], tuple[Any, ...]]]:

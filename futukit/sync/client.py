@@ -26,7 +26,7 @@ from futukit.core.events import Answered, Call, Event, Failed, Lost, Ready
 from futukit.core.limits import RateGuard
 from futukit.core.listening import Listener, check_handler
 from futukit.core.pushes import Policy, PushMessage, PushQueue, push_kind
-from futukit.core.requests import Answer, plain_bytes, request_kind
+from futukit.core.requests import Answer, plain_bytes
 from futukit.core.session import ClientSession
 from futukit.core.wiring import Wiring
 from futukit.errors import ConnectError, ConnectionLost, FutukitError, RemoteProtocolError
@@ -62,7 +62,7 @@ class Client(ClientBase):
         # Guards the session and all that follows from it. Reentrant: a Pushes that the garbage
         # collector closes may need it in the middle of anything.
         self._lock = threading.RLock()
-        self._ended = threading.Condition(self._lock)
+        self._look_again = threading.Condition(self._lock)  # for calls that wait for their turn
         self._wakeup = Wakeup()
         self._dispatcher = Dispatcher(wiring.options.push_queue)
         self._channel: BlockingChannel | None = None
@@ -88,16 +88,16 @@ class Client(ClientBase):
             ConnectionLost: There is no connection, or it went away meanwhile.
             DecodeError: The answer is not the message it should be.
 
-        RequestTimeout, ConnectionLost and KeyboardInterrupt of an order carry its serial in
-        ``requests_in_doubt``.
+        Whatever ends the call of an order whose outcome is not known, KeyboardInterrupt too,
+        carries its serial in ``requests_in_doubt``.
         """
         call, body = self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).result(body, call.serial, self._body_format)
+        return self._result(call, body)
 
     def call_response(self, proto_id: int, message: Any, /, *, timeout: float | None = None) -> Any:
         """Like ``call``, but the whole Response: for the ``ret_msg`` of a call that succeeded."""
         call, body = self._exchange(proto_id, message, timeout)
-        return request_kind(proto_id).whole(body, call.serial, self._body_format)
+        return self._whole(call, body)
 
     def call_body(self, proto_id: int, message: Any, /, *, timeout: float | None = None) -> Answer:
         """Like ``call``, but the answer's body as it came, for a decoder of one's own.
@@ -143,15 +143,20 @@ class Client(ClientBase):
         Is called with the lock, which others have during the wait.
         """
         began = now = time.monotonic()
-        with self._reserve(guard, proto_id, message, now, timeout) as turn:
-            while turn.wait:
-                self._ended.wait(turn.wait)
-                self._check_open()
-                now = time.monotonic()
-                turn.claim(now)
-            if now > began:
-                timeout = self._left(timeout, now - began)
-            return self._submit(proto_id, message, now, timeout, waiter)
+        turn = self._reserve(guard, proto_id, message, now, timeout)
+        try:
+            with turn:
+                while turn.wait:
+                    self._look_again.wait(turn.wait)
+                    self._check_open()
+                    now = time.monotonic()
+                    turn.claim(now)
+                if now > began:
+                    timeout = self._left(timeout, now - began)
+                return self._submit(proto_id, message, now, timeout, waiter)
+        except BaseException:
+            self._look_again.notify_all()  # the turn is free: whoever waits may be earlier now
+            raise
 
     def _forsake(self, call: Call | None, waiter: Waiter) -> tuple[int, ...]:
         """The caller was interrupted: whatever comes for this call, nobody learns of it.
@@ -264,7 +269,7 @@ class Client(ClientBase):
         with self._lock:
             if not self._change(StateChange(ClientState.CLOSED)):
                 return
-            self._ended.notify_all()
+            self._look_again.notify_all()
             if self._session is not None:
                 events = self._session.close()
                 self._flush()
@@ -419,7 +424,7 @@ class Client(ClientBase):
         lost: FutukitError | None = None
         for event in events:
             if isinstance(event, Answered):
-                if event.call.note is not None:
+                if event.call.note is not None or event.call.is_order:
                     self._settle(event.call, event.body)
                 event.call.waiter.set_result(event.body)
             elif isinstance(event, Failed):

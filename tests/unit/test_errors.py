@@ -76,6 +76,37 @@ def test_a_ret_type_has_its_class_and_an_unlisted_one_is_unknown() -> None:
     assert server_error(-123, "why").ret_type == -123
 
 
+HOSTILE = "\x1b[31mred\x00\n\u202e" + "x" * 3000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        server_error(-1, HOSTILE, 0, 3004, 7),
+        GatewayError("INTERNAL", HOSTILE, 3004, 7),
+        ConnectionLost(HOSTILE, 3004, 7),
+        HandshakeError(HOSTILE),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_text_from_outside_is_cut_and_escaped_and_there_as_it_came(error: Any) -> None:
+    text = str(error)
+    assert text.isprintable()
+    assert text.startswith(r"\x1b[31mred\x00\n\u202exxx")
+    assert len(text) < 400
+    assert (error.ret_msg if isinstance(error, ServerFailed) else error.reason) == HOSTILE
+
+
+@pytest.mark.parametrize("text", ["购买力不足\u3000请充值，谢谢！", "no such order", "x" * 300])
+def test_an_ordinary_text_is_unchanged(text: str) -> None:
+    assert str(ConnectionLost(text)) == text
+    assert str(server_error(-1, text, 0, 3004)) == f"{text} (retType -1, proto id 3004)"
+
+
+def test_escapes_do_not_make_a_text_endless() -> None:
+    assert len(str(ConnectionLost("\x00" * 10_000))) <= 301
+
+
 def test_errors_are_what_python_code_expects() -> None:
     assert issubclass(UsageError, ValueError)
     assert issubclass(RequestTimeout, TimeoutError)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from futukit.errors import RateLimited
 
 PLACE_ORDER, MODIFY_ORDER, PLATE_SET = 2202, 2205, 3204
 LONG = 1000.0
+ROUNDING = 1e-6
 
 STEPS = st.lists(
     st.tuples(
@@ -23,6 +26,10 @@ STEPS = st.lists(
     ),
     max_size=120,
 )
+
+
+def number_of(entry: tuple[float, int, Reservation]) -> int:
+    return entry[1]
 
 
 class Sender:
@@ -57,6 +64,14 @@ class Sender:
         if self.waiting:
             self.waiting.pop(index % len(self.waiting))[2].cancel()
 
+    def look_again(self, random: Random) -> None:
+        """Somebody has gone: all who wait ask anew, in any order."""
+        waiting, self.waiting = self.waiting, []
+        random.shuffle(waiting)
+        for _, number, turn in waiting:
+            turn.claim(self.now)
+            self.note(turn, number)
+
     def delay(self, index: int, seconds: float) -> None:
         """Somebody will wake later than asked for."""
         if self.waiting:
@@ -74,6 +89,36 @@ class Sender:
                 continue
             self.note(turn, number)
         self.now = max(self.now, until)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([PLATE_SET, PLACE_ORDER, MODIFY_ORDER]),
+    st.integers(0, 45),
+    st.lists(st.tuples(st.floats(0, 20), st.integers(0, 50)), max_size=20),
+    st.randoms(use_true_random=False),
+)
+def test_a_turn_that_is_given_back_moves_up_all_behind_it(
+    proto_id: int, calls: int, steps: list[tuple[float, int]], random: Random
+) -> None:
+    sender = Sender(proto_id)
+    for _ in range(calls):
+        sender.reserve(LONG)
+    for seconds, index in steps:
+        sender.advance(sender.now + seconds)
+        sender.cancel(index)
+        sender.look_again(random)
+        # The same as if whoever has gone had never come.
+        other = RateGuard()
+        for _, time in sender.sent:
+            assert other.reserve(proto_id, None, time, ROUNDING).wait == 0.0
+        due = [
+            sender.now + other.reserve(proto_id, None, sender.now, LONG).wait
+            for _ in sender.waiting
+        ]
+        assert [entry[0] for entry in sorted(sender.waiting, key=number_of)] == pytest.approx(due)
+    sender.advance(sender.now + LONG)
+    assert [number for number, _ in sender.sent] == sorted(number for number, _ in sender.sent)
 
 
 @settings(deadline=None)

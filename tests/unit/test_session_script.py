@@ -21,7 +21,7 @@ from futukit.errors import (
     ServerFailed,
     ServerTimeout,
 )
-from tests.unit.sessions import ANSWER, ASK, PUSH, USER_INFO, WELCOME
+from tests.unit.sessions import ANSWER, ASK, ORDER, PUSH, USER_INFO, WELCOME, order
 
 
 class Pair:
@@ -128,6 +128,20 @@ def test_an_error_in_the_header_fails_the_call(error: int, expected: type[Except
     assert type(failed.error) is expected
     assert "not now" in str(failed.error)
     assert pair.client.calls == {}
+
+
+@pytest.mark.parametrize("error", [TIMEOUT, OPEND_TIMEOUT, DISCONNECTED, 99])
+def test_an_error_in_the_header_leaves_an_order_in_doubt(error: int) -> None:
+    pair = Pair().ready()
+    call = pair.client.request(ORDER, order(), 0.0)
+    pair.exchange()
+    [request] = pair.requests
+    pair.server._out.append(
+        pair.server.link.failure(ORDER, request.envelope.serial, error, "not now")
+    )
+    pair.exchange()
+    [failed] = pair.events
+    assert failed.error.requests_in_doubt == (call.serial,)
 
 
 def test_an_error_that_answers_nothing_is_counted() -> None:

@@ -28,6 +28,7 @@ from futukit.errors import (
     DecodeError,
     FutukitError,
     GatewayError,
+    HandshakeError,
     InvalidCall,
     PermissionDenied,
     RateLimited,
@@ -37,10 +38,13 @@ from futukit.errors import (
     UsageError,
     server_error,
 )
-from futukit.messages import futu_service, init_connect
+from futukit.messages import futu_service, get_global_state, init_connect
 from futukit.messages.common import RetType
 
-__all__ = ["Carrier", "GrpcLink", "Status"]
+__all__ = ["GET_GLOBAL_STATE", "Carrier", "GrpcLink", "Status", "refuse_bare_state"]
+
+GET_GLOBAL_STATE: Final = 1002
+"""The greeting over gRPC."""
 
 _PROTOBUF: Final = 0
 _PUSH_SERIAL: Final = 0
@@ -278,9 +282,27 @@ def _answer(asked: Envelope, answer: futu_service.FutuResponse, body: bytes) -> 
     said = _ret_type_of(body)
     if said is not None and said != ret_type:
         reason = f"retType {said} in the body, ret_type {ret_type} around it"
-        error = DecodeError(reason, "", asked.proto_id, asked.serial)
+        error: FutukitError = DecodeError(reason, "", asked.proto_id, asked.serial)
+        if asked.proto_id == GET_GLOBAL_STATE:
+            try:
+                refuse_bare_state(body)
+            except HandshakeError as bare:
+                error = bare
         return Undone(asked.proto_id, asked.serial, error)
     return Envelope(asked.proto_id, asked.serial, _PROTOBUF, body)
+
+
+def refuse_bare_state(body: bytes) -> None:
+    """Raise HandshakeError if GetGlobalState was answered with its S2C alone.
+
+    Of this id the two cannot be confused: the S2C has required numbers where a Response has its
+    texts and its S2C.
+    """
+    try:
+        codec.decode(get_global_state.S2C, body)
+    except DecodeError:
+        return
+    raise HandshakeError("the server answers with bare S2C, this client needs whole Responses")
 
 
 def _ret_type_of(body: bytes) -> int | None:

@@ -13,6 +13,7 @@ from futukit.core.links import Link, Sink
 from futukit.core.links.frames import FrameLink
 from futukit.core.links.refused import Refused, Undone
 from futukit.core.requests import request_kind
+from futukit.core.session.doubt import leaves_doubt
 from futukit.core.session.greeting import Greeting
 from futukit.core.session.machine import (
     KEEP_ALIVE,
@@ -253,6 +254,8 @@ class ClientSession(Session):
         error = server_error(
             ret_type, refused.text, refused.error, refused.proto_id, refused.serial
         )
+        # It is the WebSocket server that speaks: of what OpenD did with an order it says nothing.
+        error.requests_in_doubt = call.in_doubt
         events.append(Failed(call, error))
 
     def _take_undone(self, undone: Undone, events: list[Event]) -> None:
@@ -262,7 +265,7 @@ class ClientSession(Session):
             events += self._end(error)
         elif serial in self.calls:
             call = self.calls.pop(serial)
-            if call.is_order and _leaves_doubt(error):
+            if call.is_order and leaves_doubt(error):
                 error.requests_in_doubt = call.in_doubt
             events.append(Failed(call, error))
         elif serial in self._own:
@@ -445,8 +448,3 @@ def _ended(call: Call, error: FutukitError | None) -> FutukitError:
     lost = ConnectionLost(str(error), call.proto_id, call.serial, call.in_doubt)
     lost.__cause__ = error
     return lost
-
-
-def _leaves_doubt(error: FutukitError) -> bool:
-    """Whether a call that failed this way may have been carried out all the same."""
-    return type(error) is GatewayError or not isinstance(error, GatewayError)

@@ -8,13 +8,12 @@ from futukit import codec
 from futukit._native.frame import Envelope
 from futukit.core.events import ConnectionInfo
 from futukit.core.links import Link
-from futukit.core.links.grpc import GrpcLink
+from futukit.core.links.grpc import GET_GLOBAL_STATE, GrpcLink, refuse_bare_state
 from futukit.errors import DecodeError, HandshakeError
 from futukit.messages import get_global_state
 
 __all__ = ["GrpcGreeting"]
 
-_GET_GLOBAL_STATE: Final = 1002
 _KEEP_ALIVE_INTERVAL: Final = 10.0
 
 
@@ -24,7 +23,7 @@ class GrpcGreeting:
     It tells OpenD's version and, where OpenD says so, the connection id; never the user.
     """
 
-    proto_id = _GET_GLOBAL_STATE
+    proto_id = GET_GLOBAL_STATE
     name = "GetGlobalState"
 
     def begin(self, link: Link, /) -> get_global_state.Request:
@@ -34,6 +33,7 @@ class GrpcGreeting:
 
     def accept(self, answer: Envelope, link: Link, /) -> ConnectionInfo:
         """Who we are, as far as that is told; from now on the link gives out pushes."""
+        refuse_bare_state(answer.body)
         try:
             response = codec.decode(get_global_state.Response, answer.body)
         except DecodeError as error:

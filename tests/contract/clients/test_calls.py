@@ -325,6 +325,50 @@ def test_an_order_that_timed_out_is_in_doubt(opend: FakeOpenD, connect: Connect)
     assert client.requests_in_doubt == ((1000, 2, PLACE_ORDER),)
 
 
+@pytest.mark.parametrize(
+    ("ret_type", "is_open"), [(-1, False), (-500, False), (-100, True), (-200, True), (-400, True)]
+)
+def test_an_order_is_in_doubt_where_the_answer_does_not_settle_it(
+    opend: FakeOpenD, connect: Connect, ret_type: int, is_open: bool
+) -> None:
+    def answer(connection: Connection, envelope: Envelope) -> None:
+        with connection.lock:
+            connection.session.refuse(envelope, "well", ret_type)
+        connection.write()
+
+    opend.answers[PLACE_ORDER] = opend.answers[USER_INFO] = answer
+    client = connect(opend.url)
+    doubts: list[int] = []
+    for call in (client.call, client.call_response):
+        with pytest.raises(ServerError) as caught:
+            call(PLACE_ORDER, order())
+        doubts += caught.value.requests_in_doubt
+    client.call_body(PLACE_ORDER, order())
+    assert doubts == ([2, 3] if is_open else [])
+    noted = [(1000, serial, PLACE_ORDER) for serial in (2, 3, 4)]
+    assert client.requests_in_doubt == (tuple(noted) if is_open else ())
+    with pytest.raises(ServerError) as caught:
+        client.system.get_user_info()
+    assert caught.value.requests_in_doubt == ()
+    assert len(client.requests_in_doubt) == len(noted) * is_open
+
+
+def test_an_order_whose_answer_cannot_be_read_is_in_doubt(
+    opend: FakeOpenD, connect: Connect
+) -> None:
+    def garbled(connection: Connection, envelope: Envelope) -> None:
+        with connection.lock:
+            connection.session.reply_body(envelope, b"\x08")
+        connection.write()
+
+    opend.answers[PLACE_ORDER] = garbled
+    client = connect(opend.url)
+    with pytest.raises(DecodeError) as caught:
+        client.call(PLACE_ORDER, order())
+    assert caught.value.requests_in_doubt == (2,)
+    assert client.requests_in_doubt == ((1000, 2, PLACE_ORDER),)
+
+
 def test_a_lost_call_is_never_sent_again(opend: FakeOpenD, connect: Connect) -> None:
     opend.answers[PLACE_ORDER] = stay_silent
     client = connect(opend.url)

@@ -19,7 +19,7 @@ from futukit.messages.common import PacketID
 from futukit.messages.qot_common import PlateSetType, QotMarket
 from futukit.sim import SimulatedOpenD
 from tests.contract.clients.conftest import Connect
-from tests.contract.clients.faces import states_of, until
+from tests.contract.clients.faces import BlockingDriver, states_of, until
 from tests.contract.clients.opend import WAIT, Connection, FakeOpenD, refuse, stay_silent
 
 MODIFY_ORDER = 2205
@@ -246,6 +246,30 @@ def test_a_cancelled_asyncio_call_leaves_the_queue(opend: FakeOpenD) -> None:
     asyncio.run(main())
 
 
+def next_in(client: Any, seconds: float) -> WatchedGuard:
+    """Let one turn come in so many seconds, and no other for half a minute."""
+    guard = watch(client)
+    now = time.monotonic()
+    for then in (now + seconds - 30.0, *[now] * (MOST - 1)):
+        RateGuard.reserve(guard, PLATE_SET, None, then, 0)
+    return guard
+
+
+def test_a_cancelled_asyncio_call_leaves_its_turn_to_the_next(opend: FakeOpenD) -> None:
+    async def main() -> None:
+        async with aio.connect(opend.url, rate_limit="queue") as client:
+            next_in(client, 0.5)
+            first, second = (
+                asyncio.ensure_future(client.call_bytes(PLATE_SET, BODY, timeout=100.0))
+                for _ in range(2)
+            )
+            await client.call(1005, get_user_info.C2S())
+            first.cancel()
+            assert await asyncio.wait_for(second, WAIT)
+
+    asyncio.run(main())
+
+
 class Interruption(BaseException):
     """What a signal handler raises."""
 
@@ -274,6 +298,37 @@ def test_an_interrupted_thread_leaves_the_queue(opend: FakeOpenD) -> None:
             thread.join(WAIT)
             assert caught.value.requests_in_doubt == ()  # type: ignore[attr-defined]
             assert guard.turns == MOST
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals to a thread")
+def test_an_interrupted_thread_leaves_its_turn_to_the_next(opend: FakeOpenD) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interruption
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with sync.connect(opend.url, rate_limit="queue") as client:
+            guard = next_in(client, 0.5)
+            waiting = threading.get_ident()
+            behind = BlockingDriver(client)
+            calls: queue.Queue[Any] = queue.Queue()
+
+            def wake() -> None:
+                assert guard.waits.wait(WAIT)
+                guard.waits.clear()
+                calls.put(behind.start(lambda c: c.call_bytes(PLATE_SET, BODY, timeout=100.0)))
+                assert guard.waits.wait(WAIT)
+                with client._lock:  # free only once the others wait
+                    signal.pthread_kill(waiting, signal.SIGUSR1)
+
+            thread = threading.Thread(target=wake)
+            thread.start()
+            with pytest.raises(Interruption):
+                client.call_bytes(PLATE_SET, BODY, timeout=100.0)
+            thread.join(WAIT)
+            assert calls.get(timeout=WAIT).result(WAIT)
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -202,7 +202,7 @@ def test_a_client_is_forgotten_with_its_last_stream(opend: SimulatedOpenD) -> No
 
 def test_the_key_is_asked_of_calls_and_streams() -> None:
     with SimulatedOpenD(freeze=True, grpc=0, grpc_key="sesame") as opend:
-        for key in (None, "sesame", "Bearer wrong", "bearer sesame"):
+        for key in (None, "sesame", "Bearer wrong", "Basic sesame"):
             raw = RawClient(opend.urls["grpc"], key)
             with pytest.raises(grpc.RpcError) as caught:
                 raw.ask(1002)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 from typing import Any
 
+import msgspec
 import pytest
 
 from futukit import codec
@@ -22,6 +25,7 @@ from futukit.errors import (
     PermissionDenied,
     RateLimited,
     RequestTimeout,
+    ServerError,
     ServerFailed,
     ServerTimeout,
     Unauthenticated,
@@ -39,11 +43,13 @@ from futukit.messages import (
     trd_reconfirm_order,
 )
 from futukit.messages.futu_service import FutuRequest, FutuResponse, PushEvent
-from tests.contract.clients.faces import states_of, until
+from futukit.messages.qot_common import QotMarketState
+from tests.contract.clients.faces import WAIT, states_of, until
 from tests.contract.grpc.conftest import Connect
-from tests.contract.grpc.server import FakeServer, fine, refusing, response
+from tests.contract.grpc.server import READY, FakeServer, fine, refusing, response
 
 STATE = 1002
+KEEP_ALIVE = 1004
 USER_INFO = 1005
 ORDER = 2237
 SUB = 3001
@@ -157,6 +163,19 @@ def test_an_order_is_in_doubt_unless_it_was_refused(
     assert [found.proto_id for found in client.requests_in_doubt] == [ORDER] * doubts
 
 
+@pytest.mark.parametrize(("ret_type", "doubts"), [(-1, 0), (-100, 1), (-200, 1), (-400, 1)])
+def test_an_order_is_in_doubt_where_the_answer_does_not_settle_it(
+    connect: Connect, server: FakeServer, ret_type: int, doubts: int
+) -> None:
+    answer = codec.encode(FutuResponse(ret_type=ret_type, ret_msg="well", proto_id=ORDER))
+    server.replies[ORDER] = lambda request, context: answer
+    client = connect(server.url)
+    with pytest.raises(ServerError, match="well") as caught:
+        client.call(ORDER, RECONFIRM)
+    assert len(caught.value.requests_in_doubt) == doubts
+    assert [found.proto_id for found in client.requests_in_doubt] == [ORDER] * doubts
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [
@@ -178,6 +197,17 @@ def test_a_greeting_that_opend_refuses(connect: Connect, server: FakeServer) -> 
     failed = init_connect.Response(ret_type=common.RetType.FAILED, ret_msg="no login")
     server.replies[STATE] = lambda request, context: response(STATE, failed)
     with pytest.raises(HandshakeError, match="no login"):
+        connect(server.url)
+
+
+@pytest.mark.parametrize("state", [QotMarketState.NONE, QotMarketState.MORNING])
+def test_a_server_that_answers_bare_s2c(
+    connect: Connect, server: FakeServer, state: QotMarketState
+) -> None:
+    body = codec.encode(msgspec.structs.replace(READY, market_hk=state))
+    answer = codec.encode(FutuResponse(ret_type=0, proto_id=STATE, body=body))
+    server.replies[STATE] = lambda request, context: answer
+    with pytest.raises(HandshakeError, match="bare S2C, this client needs whole Responses"):
         connect(server.url)
 
 
@@ -209,6 +239,26 @@ def test_a_call_without_an_answer_times_out_and_is_ended(
         client.call(USER_INFO, get_user_info.C2S(), timeout=0.05)
     assert ended.wait(5)
     assert client.state.value == "ready"
+
+
+@pytest.mark.parametrize("is_calling", [False, True], ids=["idle", "calling"])
+def test_a_server_that_falls_silent_is_a_lost_connection(
+    connect: Connect, server: FakeServer, is_calling: bool
+) -> None:
+    server.replies[KEEP_ALIVE] = server.replies[USER_INFO] = server.silent
+    client = connect(server.url, keepalive=0.05, reconnect=False)
+    states = states_of(client)
+    began = time.monotonic()
+    try:
+        # Calls that are given up for want of an answer are no sign of life either.
+        while is_calling and time.monotonic() < began + WAIT:
+            with contextlib.suppress(RequestTimeout):
+                client.call(USER_INFO, get_user_info.C2S(), timeout=0.03)
+    except ConnectionLost:
+        pass
+    lost = until(states, "lost")
+    assert "sent nothing for 0.20" in str(lost.reason)  # 3.3 intervals, of which 4/5 are 0.05 s
+    assert time.monotonic() - began < WAIT / 2
 
 
 def test_a_stream_that_ends_is_a_lost_connection_and_mended(

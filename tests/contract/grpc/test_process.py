@@ -98,6 +98,35 @@ def test_nothing_is_left_when_an_event_loop_ends(server: FakeServer) -> None:
     assert run(code, server.url).split() == ["none", "none"]
 
 
+def test_event_loops_one_after_the_other_meet_nothing_of_the_one_before(
+    server: FakeServer,
+) -> None:
+    code = """
+        import asyncio, logging, sys
+        from futukit import aio
+        from futukit.messages import get_user_info
+
+        complaints = []
+        handler = logging.Handler()
+        handler.emit = complaints.append
+        logging.getLogger("asyncio").addHandler(handler)
+
+        async def main():
+            async with aio.connect(sys.argv[1]) as client:
+                pass
+            async with aio.connect(sys.argv[1]) as client:
+                waiting = asyncio.create_task(client.call(1005, get_user_info.C2S()))
+                await asyncio.sleep(0)
+            await asyncio.gather(waiting, return_exceptions=True)
+
+        for _ in range(15):
+            asyncio.run(main())
+        print(len(complaints))
+    """
+    server.replies[1005] = server.silent
+    assert run(code, server.url).split() == ["0"]
+
+
 def test_a_client_that_nobody_closes_lets_the_process_end(server: FakeServer) -> None:
     code = """
         import sys

@@ -171,7 +171,7 @@ def test_a_servers_text_cannot_steer_the_terminal(
     assert call(opend, "1002") == 1
     error = capsys.readouterr().err
     assert "\x1b" not in error
-    assert "a?[2Jb c" in error
+    assert r"a\x1b[2Jb\nc" in error
 
 
 def test_what_the_connection_fills_in_may_be_left_out() -> None:
