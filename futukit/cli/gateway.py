@@ -1,7 +1,8 @@
 """``futukit gateway``: serve one OpenD to many clients; ``futukit gateway keys``: their API keys.
 
 When it serves it prints one line of JSON, ``{"event": "ready", "grpc": 22500, …}``, and nothing
-else. SIGHUP reads the keys file again; SIGTERM and SIGINT end it.
+else. SIGHUP reads the keys file again and reopens the audit file; SIGTERM and SIGINT end it. All of
+them may come before it serves.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import dataclasses
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ import msgspec
 
 from futukit.cli import gateway_keys
 from futukit.cli.outcome import reported
-from futukit.cli.serving import port, stop_on_signals
+from futukit.cli.serving import done_before, port, set_on_hangup, stop_on_signals
 from futukit.errors import UsageError
 from futukit.gateway.settings import (
     ANSWERS,
@@ -107,7 +107,7 @@ def ports_of(options: argparse.Namespace) -> GatewayPorts:
 
 
 def run(settings: GatewaySettings, ports: GatewayPorts) -> None:
-    """Serve until SIGTERM or SIGINT, and print the ready line once it serves.
+    """Serve until SIGTERM or SIGINT, and print the ready line once it serves, if it comes to that.
 
     Raises UsageError and ConnectError as ``Gateway.start`` does.
     """
@@ -115,33 +115,38 @@ def run(settings: GatewaySettings, ports: GatewayPorts) -> None:
 
 
 async def _serve(settings: GatewaySettings, ports: GatewayPorts) -> None:
+    stopped, asked = asyncio.Event(), asyncio.Event()
+    stop_on_signals(stopped)
+    set_on_hangup(asked)
     # Not above: the keys can be kept where the extra "gateway" is not installed.
     from futukit.gateway import Gateway
 
-    stopped = asyncio.Event()
-    async with Gateway(settings, ports) as gateway:
-        stop_on_signals(stopped)
-        _reload_on_sighup(gateway)
-        ready: dict[str, object] = {"event": "ready"}
-        ports = gateway.ports
-        ready |= {name: port for name, port in ports._asdict().items() if port is not None}
-        ready |= ports.schemes(tls=settings.tls_cert is not None)
-        print(msgspec.json.encode(ready).decode(), flush=True)
-        await stopped.wait()
+    gateway = Gateway(settings, ports)
+    if not await done_before(stopped, gateway.start()):
+        return
+    try:
+        _print_ready(gateway)
+        # Who asked before there was anything to reload gets it now.
+        while await done_before(stopped, asked.wait()):
+            asked.clear()
+            _reload(gateway)
+    finally:
+        await gateway.stop()
 
 
-def _reload_on_sighup(gateway: Gateway) -> None:
-    number = getattr(signal, "SIGHUP", None)
-    if number is None:
-        return  # Windows has none
+def _print_ready(gateway: Gateway) -> None:
+    ready: dict[str, object] = {"event": "ready"}
+    ports = gateway.ports
+    ready |= {name: port for name, port in ports._asdict().items() if port is not None}
+    ready |= ports.schemes(tls=gateway.settings.tls_cert is not None)
+    print(msgspec.json.encode(ready).decode(), flush=True)
 
-    def reload() -> None:
-        try:
-            gateway.reload()
-        except UsageError as error:
-            _logger.error("the keys stay as they were: %s", error)
 
-    asyncio.get_running_loop().add_signal_handler(number, reload)
+def _reload(gateway: Gateway) -> None:
+    try:
+        gateway.reload()
+    except UsageError as error:
+        _logger.error("the keys stay as they were: %s", error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

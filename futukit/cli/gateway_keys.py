@@ -12,12 +12,19 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any, Final, TextIO
 
 from futukit.errors import UsageError
-from futukit.gateway.keys import MARKETS, SCOPES, SIDES, Key, KeyStore, expiry, make_key
+from futukit.gateway.keys import (
+    MARKETS,
+    SCOPES,
+    SIDES,
+    Key,
+    KeyStore,
+    expiry,
+    make_key,
+    order_value,
+)
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,10 +69,8 @@ def run(options: argparse.Namespace, out: TextIO, *, now: float | None = None) -
 
 
 def _add(options: argparse.Namespace, out: TextIO, now: float) -> None:
-    path = Path(options.keys)
-    store = KeyStore.load(path) if path.exists() else KeyStore(path)
     key, text = make_key(options.name, _words("--scope", options.scope), **_limits(options, now))
-    store.add(key)
+    KeyStore(options.keys).add(key)
     print(text, file=out, flush=True)
     print(f"key {key.name!r} is in {options.keys}; its text is not shown again", file=sys.stderr)
 
@@ -113,7 +118,7 @@ def _limits(options: argparse.Namespace, now: float) -> dict[str, Any]:
         if given is not None:
             limits[name] = _words(f"--{name}", given)
     if options.max_order_value is not None:
-        limits["max_order_value"] = _decimal("--max-order-value", options.max_order_value)
+        limits["max_order_value"] = order_value(options.max_order_value)
     if options.orders_per_minute is not None:
         limits["orders_per_minute"] = _integer("--orders-per-minute", options.orders_per_minute)
     if options.accounts is not None:
@@ -136,13 +141,6 @@ def _integer(option: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(2**64))):
         raise UsageError(f"{option}: {text!r} is not a whole number")
     return int(text)
-
-
-def _decimal(option: str, text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise UsageError(f"{option}: {text!r} is not a number") from None
 
 
 def _expires(text: str, now: float) -> str:

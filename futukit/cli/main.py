@@ -81,3 +81,7 @@ _PASSED_ON: Final[dict[str, Callable[[list[str]], int]]] = {
 
 def _missing(error: ModuleNotFoundError, packages: frozenset[str] | set[str]) -> bool:
     return (error.name or "").partition(".")[0] in packages
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Coroutine
 from types import FrameType
+from typing import Any
 
-__all__ = ["port", "stop_on_signals"]
+__all__ = ["done_before", "port", "set_on_hangup", "stop_on_signals"]
 
 
 def port(text: str) -> int:
@@ -32,3 +34,26 @@ def stop_on_signals(stopped: asyncio.Event) -> None:
             # Windows: no signals in its event loop. Ctrl-C arrives this way; nothing sends
             # SIGTERM there.
             signal.signal(number, stop)
+
+
+def set_on_hangup(asked: asyncio.Event) -> None:
+    """Set the event at SIGHUP, which would end the process otherwise."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is not None:  # Windows has none
+        asyncio.get_running_loop().add_signal_handler(number, asked.set)
+
+
+async def done_before(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Wait for the work, or cancel it when the event is set. Tells whether it was done."""
+    working = asyncio.create_task(work)
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        working.cancel()
+        waiting.cancel()
+        await asyncio.gather(working, waiting, return_exceptions=True)
+    if working.cancelled():
+        return False
+    working.result()
+    return True

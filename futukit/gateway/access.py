@@ -19,7 +19,8 @@ from futukit.enums import TrdEnv
 from futukit.errors import UsageError
 from futukit.gateway import limits, orders
 from futukit.gateway.keys import SCOPES, Key, KeyStore
-from futukit.gateway.orders import Ledger
+from futukit.gateway.limits import Counted
+from futukit.gateway.orders import Act, Ledger
 from futukit.gateway.refusals import Refused, denied, unauthenticated
 from futukit.gateway.subjects import accounts_of, names_of, readable, trade_header
 from futukit.messages import registry, trd_get_order_list
@@ -120,38 +121,59 @@ class Access:
         if row.module is None and key is not None and _is_looked_into(key, row):
             raise denied(f"{row.name} cannot be read, so it is not for a key with limits")
 
-    def check(self, grant: Grant, proto_id: int, c2s: Any, now: float) -> None:
+    def check(
+        self,
+        grant: Grant,
+        proto_id: int,
+        c2s: Any,
+        now: float,
+        listed: trd_get_order_list.S2C | None = None,
+    ) -> Counted:
         """Pass a request, or raise Refused. ``c2s`` is the C2S, or a flat request itself.
 
-        Counts an order that passes, so each is to be checked once.
+        ``listed`` is OpenD's answer to ``order_in_question``, if that gave one to ask; it holds for
+        this check alone. Counts an order that passes, so each is to be checked once, and to be sent
+        in the context that this gives: one that does not go out is not counted any more.
         """
         key, row = self._check_scope_and_accounts(grant, proto_id, c2s, now)
-        if key is None:
-            return
-        if row.access == "trade":
-            _check_trade(key, self._ledger(key), proto_id, c2s, now)
-        elif _is_looked_into(key, row):
+        if key is not None and row.access == "trade":
+            act = orders.act_of(proto_id, c2s, self._known(key, proto_id, c2s, listed))
+            return _check_act(key, self._ledger(key), act, now)
+        if key is not None and _is_looked_into(key, row):
             limits.check_names(key, names_of(readable(proto_id, c2s)))
+        return Counted()
 
     def order_in_question(
         self, grant: Grant, proto_id: int, c2s: Any, now: float
     ) -> trd_get_order_list.C2S | None:
         """What to ask OpenD (2201) before ``check`` can judge a change of an order.
 
-        None where nothing is to be asked. Raises Refused where ``check`` would in any case; the
-        answer is for ``note_found``.
+        None where nothing is to be asked. It is asked in the key's name, so never for one without
+        acc:read. Raises Refused where ``check`` would in any case.
         """
         key, row = self._check_scope_and_accounts(grant, proto_id, c2s, now)
         if key is None or row.access != "trade" or not limits.limits_orders(key):
             return None
-        act = orders.act_of(proto_id, c2s, self._ledger(key))
+        act = orders.act_of(proto_id, c2s, self._known(key, proto_id, c2s, None))
         is_unknown = act is not None and act.unknown and orders.ids_of(c2s)
-        return orders.question_of(c2s) if is_unknown else None
+        return orders.question_of(c2s) if is_unknown and _may_look_up(key) else None
 
-    def note_found(self, grant: Grant, c2s: Any, found: trd_get_order_list.S2C) -> None:
-        """Remember the order in question, if OpenD lists it."""
-        if grant.key is not None:
-            orders.note_found(self._ledger(grant.key), c2s, found)
+    def _known(
+        self, key: Key, proto_id: int, c2s: Any, listed: trd_get_order_list.S2C | None
+    ) -> Act:
+        """What is known of the order that a request names: what OpenD lists, else the memory."""
+        found = None if listed is None else orders.found_in(c2s, listed)
+        if found is not None:
+            return found
+        is_stale = key.max_order_value is not None and orders.keeps_value(proto_id, c2s)
+        if is_stale and listed is None and _may_look_up(key):
+            return orders.NOT_TOLD  # another key, or the app, may have changed what it is worth
+        known = self._ledger(key).find(c2s.header, orders.ids_of(c2s))
+        if known is not None:
+            return known
+        if not _may_look_up(key):
+            return orders.NOT_LOOKED_UP
+        return orders.NOT_TOLD if listed is None else orders.NOT_LISTED
 
     def _check_scope_and_accounts(
         self, grant: Grant, proto_id: int, c2s: Any, now: float
@@ -261,15 +283,18 @@ def _check_accounts(key: Key, row: ProtoId, c2s: Any) -> None:
     limits.check_accounts(key, accounts)
 
 
-def _check_trade(key: Key, ledger: Ledger, proto_id: int, c2s: Any, now: float) -> None:
-    act = orders.act_of(proto_id, c2s, ledger)
+def _may_look_up(key: Key) -> bool:
+    """Whether the key may learn of orders: a refusal tells what they are worth."""
+    return "acc:read" in key.scopes
+
+
+def _check_act(key: Key, ledger: Ledger, act: Act | None, now: float) -> Counted:
     if act is None:
-        return
+        return Counted()
     limits.check_order(key, act)
     limits.check_sides(key, act)
     limits.check_value(key, act)
-    if act.counted:
-        limits.check_rate(key, ledger, now)
+    return limits.check_rate(key, ledger, now) if act.counted else Counted()
 
 
 def _allows_push(key: Key, row: ProtoId, s2c: Any) -> bool:
@@ -282,8 +307,8 @@ def _allows_push(key: Key, row: ProtoId, s2c: Any) -> bool:
 
 
 def _allows_names(key: Key, s2c: Any) -> bool:
-    names = names_of(s2c) if isinstance(s2c, msgspec.Struct) else ()
     try:
+        names = names_of(s2c) if isinstance(s2c, msgspec.Struct) else ()
         limits.check_names(key, names)
     except Refused:
         return False

@@ -42,11 +42,9 @@ def outcome_of(body: bytes) -> Outcome:
     try:
         for number, wire, start, end, value in wire_fields(body):
             if number == _RET_TYPE and wire == VARINT:
-                ret_type = value - 2**64 if value >= 2**63 else value
+                ret_type = (value + 2**31) % 2**32 - 2**31  # an int32, as protobuf reads it
             elif number == _RET_MSG and wire == LENGTH:
                 ret_msg = body[start:end].decode("utf-8", "replace")
-            elif number >= _S2C:
-                break
     except IndexError as error:
         raise DecodeError("an answer that ends too early", "") from error
     return Outcome(ret_type, ret_msg)

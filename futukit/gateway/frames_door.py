@@ -12,6 +12,7 @@ import secrets
 import socket
 import string
 from collections.abc import Callable
+from math import ceil
 from time import time
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ from futukit._native.frame import Envelope
 from futukit.channels.serving import Listening, ServedConnection
 from futukit.core.keys import load_rsa_key
 from futukit.core.links import ByteLink
+from futukit.core.push import Push
+from futukit.core.requests import request_kind
 from futukit.core.secrecy import ServerSecrecy
 from futukit.core.session import ServerSession
 from futukit.errors import (
@@ -57,7 +60,7 @@ class FramesDoor(Listening):
     lets ``write_limit_bytes`` pile up. ``rsa_key`` (PEM text or a path) is what clients need for
     encryption; ``local_origins`` refuses WebSockets of pages from other machines, for a door
     that asks for no key. ``turned_away`` hears of each client whose key is refused, by its
-    address, and ``slow_cut`` of each that was cut.
+    address, ``no_room`` of each that was one too many, and ``slow_cut`` of each that was cut.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class FramesDoor(Listening):
         rsa_key: str | None = None,
         local_origins: bool = False,
         turned_away: Callable[[str, Refused], object] | None = None,
+        no_room: Callable[[str, str], object] | None = None,
         slow_cut: Callable[[], object] | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
@@ -84,6 +88,7 @@ class FramesDoor(Listening):
         self.patience_seconds = patience_seconds
         self.secrecy = ServerSecrecy(None if rsa_key is None else load_rsa_key(rsa_key))
         self.turned_away = turned_away
+        self.no_room = no_room
         self._slow_cut = slow_cut
         self.now = wall_clock
         self.requests: set[asyncio.Task[None]] = set()
@@ -131,11 +136,14 @@ class _Connection(ServedConnection):
         _keep_alive(self._transport.get_extra_info("socket"))
         self._welcome = self._door.hub.welcome()
         now = self._door.session_time()
+        full = self._door.refusal()
+        if full is not None and self._door.no_room is not None:
+            self._door.no_room(self.peer_name, full)
         return ServerSession(
             self._welcome,
             now=now,
             epoch=self._door.now() - now,
-            refusal=self._door.refusal(),
+            refusal=full,
             admit=self._admit,
             link=self.link,
             secrecy=self._door.secrecy,
@@ -185,6 +193,10 @@ class _Connection(ServedConnection):
         """The member leaves, and nobody waits for its answers any more."""
         self._leave()
 
+    def catch_up(self, push: Push) -> None:
+        """Send a push that others have had before; see MemberSink."""
+        self.send_push(push)
+
     def end(self, status: str = "", reason: str = "") -> None:
         """Close in order; see MemberSink. Frames have no words for the reason."""
         del status, reason
@@ -208,7 +220,7 @@ class _Connection(ServedConnection):
                 member, envelope.proto_id, envelope.body, envelope.body_format
             )
         except FutukitError as error:
-            refusal = _refusal(error)
+            refusal = _refusal(error, envelope.proto_id)
         # What is answered while the client does not read would pile up here.
         await self.drain(self._door.patience_seconds)
         if refusal is None:
@@ -237,20 +249,24 @@ class _Refusal(NamedTuple):
     err_code: int | None = None
 
 
-def _refusal(error: FutukitError) -> _Refusal:
+def _refusal(error: FutukitError, proto_id: int) -> _Refusal:
     """How a client in frames is told of an error, which has only a retType and a text."""
     if isinstance(error, Refused):
-        again = f"; try again in {error.retry_after:.1f} s" if error.retry_after else ""
-        return _Refusal(f"{error.reason}{again}", int(RetType.FAILED))
+        # Rounded up: who comes too early is refused again.
+        again = ceil(error.retry_after * 10) / 10
+        told = f"; try again in {again:.1f} s" if again else ""
+        return _Refusal(f"{error.reason}{told}", int(RetType.FAILED))
     if isinstance(error, DecodeError):
         return _Refusal(f"the request cannot be read: {error}", int(RetType.FAILED))
     if isinstance(error, ServerError):
         return _Refusal(error.ret_msg or "", error.ret_type, error.err_code)
-    if isinstance(error, RequestTimeout):
-        return _Refusal(f"OpenD did not answer: {told_of(error)}", int(RetType.TIME_OUT))
-    if isinstance(error, ConnectionLost | ConnectError | ClientClosed):
-        return _Refusal(f"OpenD is not there: {told_of(error)}", int(RetType.DIS_CONNECT))
-    return _Refusal(told_of(error), int(RetType.FAILED))
+    if not isinstance(error, RequestTimeout | ConnectionLost | ConnectError | ClientClosed):
+        return _Refusal(str(error), int(RetType.FAILED))
+    if request_kind(proto_id).is_order and not error.requests_in_doubt:
+        # It never went out. The other two would leave the caller in doubt.
+        return _Refusal(told_of(error), int(RetType.FAILED))
+    lost = RetType.TIME_OUT if isinstance(error, RequestTimeout) else RetType.DIS_CONNECT
+    return _Refusal(told_of(error), int(lost))
 
 
 def _keep_alive(sock: socket.socket | None) -> None:

@@ -7,13 +7,13 @@ import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple
 
 from futukit import aio
 from futukit.channels.tls import server_context
 from futukit.core.client import ClientState, StateChange
 from futukit.endpoint import is_local
-from futukit.errors import ConnectError, FutukitError, UsageError
+from futukit.errors import ConnectError, UsageError
 from futukit.gateway.access import Access
 from futukit.gateway.audit import Audit
 from futukit.gateway.frames_door import FramesDoor
@@ -31,6 +31,8 @@ _logger: Final = logging.getLogger("futukit.gateway")
 
 _ANY_GRPC_PORT: Final = GatewayPorts(grpc=0)
 _HOUSEKEEPING_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 2.0
+_STOPPING: Final = "the gateway stops"
 
 
 class Counts(NamedTuple):
@@ -101,7 +103,8 @@ class Gateway:
         tls = None
         if settings.tls_cert is not None and settings.tls_key is not None:
             tls = server_context(settings.tls_cert, settings.tls_key)
-        records = Records(self.metrics, Audit(self._open_audit()))
+        records = Records(self.metrics, Audit(settings.audit, self.metrics.audit_lost.inc))
+        self._stack.callback(records.audit.close)
         limit = None if settings.rate_limit == "off" else settings.rate_limit
         client = await aio.connect(settings.upstream, client_id="futukit-gateway", rate_limit=limit)
         self._stack.push_async_callback(client.close)
@@ -115,6 +118,7 @@ class Gateway:
         )
         self._stack.push_async_callback(self.hub.close)
         self.ports = await self._listen(wanted, tls)
+        self._stack.push_async_callback(self._wind_up, client)
         listener = client.on_state(self._upstream_changed)
         self._stack.callback(listener.close)
         await self._services.tell(up=client.state is ClientState.READY)
@@ -146,6 +150,7 @@ class Gateway:
                 max_connections=settings.max_clients,
                 local_origins=settings.keys is None,
                 turned_away=self.hub.records.turned_away,
+                no_room=self.hub.records.no_room,
                 slow_cut=self.metrics.slow_cut.inc,
             )
             self._stack.push_async_callback(self._frames.stop)
@@ -174,15 +179,6 @@ class Gateway:
             raise ConnectError(f"cannot listen on {host}:{port}: {error.strerror}") from error
         return found
 
-    def _open_audit(self) -> TextIO | None:
-        path = self.settings.audit
-        if path is None:
-            return None
-        try:
-            return self._stack.enter_context(Path(path).open("a", encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"cannot write audit lines to {path}: {error.strerror}") from error
-
     async def stop(self) -> None:
         """Close the doors, end every client, leave OpenD. Harmless to repeat."""
         await self._stack.aclose()
@@ -196,11 +192,15 @@ class Gateway:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{schemes[scheme]}"
 
     def reload(self) -> None:
-        """Read the keys file again; clients whose key is gone are ended.
+        """Read the keys file again and reopen the audit file.
+
+        Clients whose key is gone or may do less than it might are ended: what they come back for
+        is checked anew.
 
         A file that cannot be used changes nothing: the keys before stay in force, and UsageError
         is raised.
         """
+        self.hub.records.audit.reopen()
         if self._store is not None:
             self._store.reload()
             self.hub.records.audit.write("keys_reloaded")
@@ -228,13 +228,27 @@ class Gateway:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
-                self.hub.expel()
+                self.hub.keep_house()
                 if self._grpc is not None:
+                    self._grpc.forget_gone()
                     self._grpc.forget_idle()
-                await self.hub.subscriptions.release_due()
                 self._measure()
-            except FutukitError as error:
-                _logger.warning("%s", error)
+            except Exception:
+                # Of one fault everything else must not stop: keys have to expire.
+                _logger.exception("a fault in the housekeeping")
+
+    async def _wind_up(self, client: aio.Client) -> None:
+        """Let requests under way come to their end for a moment; then leave OpenD.
+
+        What is still under way is told so while its client is there: of an order, that it is in
+        doubt.
+        """
+        self.hub.is_closing = True
+        if self._grpc is not None:
+            self._grpc.cut_streams(_STOPPING)
+        await self.hub.quiet(_PATIENCE_SECONDS)
+        await client.close()
+        await self.hub.quiet(_PATIENCE_SECONDS)
 
     def _measure(self) -> None:
         counts = self.counts

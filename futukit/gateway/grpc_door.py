@@ -4,13 +4,13 @@ gRPC has no session, so a member is a channel (its peer address) with one key. W
 goes to the streams of pushes on that channel or, where it has none, to those of its key on other
 channels. With the last stream that serves it a member leaves, and its subscriptions end. One that
 never had a stream may call all the same: the newest pushes wait for its stream, and it leaves when
-it has said nothing for a while.
+its connection closes or it has said nothing for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,17 +26,22 @@ from futukit.errors import (
     RequestTimeout,
     UsageError,
 )
-from futukit.gateway.access import Grant
 from futukit.gateway.answers import bare_s2c, outcome_of
+from futukit.gateway.grpc_peers import SERVER_OPTIONS, Peers
 from futukit.gateway.hub import Hub
 from futukit.gateway.members import Member
-from futukit.gateway.refusals import Refused, denied, told_of
+from futukit.gateway.refusals import Refused, denied, exhausted, told_of
+from futukit.gateway.subscriptions import Held, TopicBook
+from futukit.gateway.topics import Topic, topics_of_push
 from futukit.messages.futu_service import FutuRequest, FutuResponse
 
 __all__ = ["GrpcDoor"]
 
 _WAITING_PUSHES: Final = 1000
 """So many order pushes and notices wait for a member without a stream; the oldest make room."""
+
+_MOST_STREAMS: Final = 64
+"""Of one client; its pushes go to each of them."""
 
 _PROTOBUF: Final = 0
 _PUSH_SCOPES: Final = ("qot:read", "acc:read")
@@ -45,8 +50,9 @@ _PUSH_SCOPES: Final = ("qot:read", "acc:read")
 class _Channel:
     """A member over gRPC: its streams, and what waits for the first of them."""
 
-    def __init__(self, door: GrpcDoor, name: str) -> None:
+    def __init__(self, door: GrpcDoor, name: str, key_id: str) -> None:
         self.name = name
+        self.key_id = key_id
         self.heard = 0.0
         self.member: Member
         self.streams: set[_Stream] = set()
@@ -54,19 +60,41 @@ class _Channel:
         self._door = door
 
     @property
-    def key_name(self) -> str:
-        """The name of its key."""
-        return self.member.grant.name
+    def is_idle(self) -> bool:
+        """Whether it holds nothing and asks nothing: nobody misses it."""
+        return not (self.streams or self.member.under_way or self.member.accounts or self.topics)
+
+    @property
+    def topics(self) -> dict[Topic, Held]:
+        """What it has subscribed."""
+        return self._door.book.held_by(self.member)
 
     def send_push(self, push: Push) -> None:
         """Send a push; see PushSink."""
-        streams = self.streams or self._door.streams_of(self.key_name)
+        streams = self.streams or self._door.streams_of(self.key_id)
         for stream in tuple(streams):
             stream.put_push(push)
-        if not streams and push.facts.event_type != "quote":
+        if not streams and not any(topics_of_push(push)):
             self.waiting[self._door.number_of(push)] = push
             if len(self.waiting) > _WAITING_PUSHES:
                 del self.waiting[next(iter(self.waiting))]
+
+    def catch_up(self, push: Push) -> None:
+        """Send a push that others have had, but not to streams that have had it for them."""
+        topics = dict(topics_of_push(push))
+        had = {
+            stream
+            for other in self._door.of_key(self.key_id)
+            if other is not self and other.is_pushed(topics)
+            for stream in other.streams or self._door.streams_of(self.key_id)
+        }
+        for stream in {*(self.streams or self._door.streams_of(self.key_id))} - had:
+            stream.put_push(push)
+
+    def is_pushed(self, topics: Mapping[Topic, int]) -> bool:
+        """Whether it gets the pushes of one of these topics in that variant."""
+        held = self.topics
+        return any(topic in held and held[topic].variants & {topics[topic]} for topic in topics)
 
     def end(self, status: str, reason: str) -> None:
         """End its streams; see MemberSink."""
@@ -118,7 +146,10 @@ class GrpcDoor:
         self._streams: dict[str, set[_Stream]] = {}
         self._newest: Push | None = None
         self._number = 0
-        self._listener = GrpcListener(self._request, self._subscribe, tls=tls, services=services)
+        self._peers = Peers()
+        self._listener = GrpcListener(
+            self._request, self._subscribe, tls=tls, services=services, options=SERVER_OPTIONS
+        )
 
     async def listen(self, host: str, port: int) -> int:
         """Listen on one port; returns it. Raises OSError where that cannot be."""
@@ -130,24 +161,59 @@ class GrpcDoor:
         for channel in tuple(self._channels.values()):
             self.forget(channel)
 
+    def cut_streams(self, reason: str) -> None:
+        """End every stream of pushes."""
+        for of_key in tuple(self._streams.values()):
+            for stream in tuple(of_key):
+                stream.cut(reason)
+
     @property
     def streams(self) -> int:
         """How many streams of pushes are open."""
         return sum(map(len, self._streams.values()))
 
+    @property
+    def book(self) -> TopicBook:
+        """Who holds what."""
+        return self._hub.subscriptions.book
+
+    def forget_gone(self) -> None:
+        """Let members go whose connection is there no more; with a stream they go at once."""
+        streamless = [one for one in self._channels.values() if not one.streams]
+        gone = set(self._peers.gone([one.name for one in streamless]))
+        for channel in streamless:
+            if channel.name in gone:
+                self.forget(channel)
+
     def forget_idle(self) -> None:
-        """Let members go that no stream serves and that have said nothing for a while."""
+        """Let members go that have said nothing for a while and that no stream serves.
+
+        Who holds nothing has nothing that a stream of its key could serve.
+        """
         now = asyncio.get_running_loop().time()
         for channel in tuple(self._channels.values()):
-            silent = now - channel.heard > self._idle_seconds and not channel.member.under_way
-            if silent and not self.streams_of(channel.key_name):
+            if channel.streams or channel.member.under_way:
+                continue
+            served = self.streams_of(channel.key_id) and not channel.is_idle
+            if now - channel.heard > self._idle_seconds and not served:
+                self.forget(channel)
+
+    def _make_room(self) -> None:
+        """The gateway is full: who holds nothing and asks nothing may come again."""
+        self.forget_gone()
+        for channel in tuple(self._channels.values()):
+            if channel.is_idle:
                 self.forget(channel)
 
     # Who a push goes to: the streams of a channel, and of its key where it has none.
 
-    def streams_of(self, key_name: str) -> Iterable[_Stream]:
+    def streams_of(self, key_id: str) -> Set[_Stream]:
         """The streams of one key, on whatever channel."""
-        return self._streams.get(key_name, ())
+        return self._streams.get(key_id, frozenset())
+
+    def of_key(self, key_id: str) -> list[_Channel]:
+        """The members with one key."""
+        return [other for other in self._channels.values() if other.key_id == key_id]
 
     def number_of(self, push: Push) -> int:
         """The place of a push among all that had to wait."""
@@ -158,22 +224,19 @@ class GrpcDoor:
 
     def forget(self, channel: _Channel) -> None:
         """A member is gone."""
-        key = (channel.name, channel.key_name)
+        key = (channel.name, channel.key_id)
         if self._channels.get(key) is channel:
             del self._channels[key]
         self._hub.leave(channel.member)
 
-    def _of_key(self, key_name: str) -> list[_Channel]:
-        return [other for other in self._channels.values() if other.key_name == key_name]
-
     def _opened(self, stream: _Stream) -> None:
-        """Count a stream in; whom nobody served before gets what has waited."""
+        """Count a stream in. It begins with the newest of what it serves, and what has waited."""
         channel = stream.channel
-        fresh = [] if channel.streams else [channel]
-        if not self.streams_of(channel.key_name):
-            fresh = self._of_key(channel.key_name)
+        fresh = [channel]
+        if not self.streams_of(channel.key_id):
+            fresh = self.of_key(channel.key_id)
         channel.streams.add(stream)
-        self._streams.setdefault(channel.key_name, set()).add(stream)
+        self._streams.setdefault(channel.key_id, set()).add(stream)
         # Several of them may have waited for the same.
         newest = (push for other in fresh for push in self._hub.subscriptions.newest(other.member))
         waiting = {number: push for other in fresh for number, push in other.waiting.items()}
@@ -186,12 +249,14 @@ class GrpcDoor:
         """Count a stream out; whom nobody serves any more leaves."""
         channel = stream.channel
         channel.streams.discard(stream)
-        of_key = self._streams[channel.key_name]
+        of_key = self._streams[channel.key_id]
         of_key.discard(stream)
         if not of_key:
-            del self._streams[channel.key_name]
-            for other in self._of_key(channel.key_name):
-                self.forget(other)
+            del self._streams[channel.key_id]
+            for other in self.of_key(channel.key_id):
+                # Who is just asking was not served by it yet.
+                if not other.member.under_way:
+                    self.forget(other)
         if not channel.streams:
             self.forget(channel)
 
@@ -201,7 +266,11 @@ class GrpcDoor:
         channel = await self._admit(context)
         try:
             asked = codec.decode(FutuRequest, data)
-            proto_id = asked.proto_id or 0
+        except DecodeError as error:
+            self._hub.records.unreadable(channel.member)
+            await abort(context, "INVALID_ARGUMENT", str(error))
+        proto_id = asked.proto_id or 0
+        try:
             answer = await self._hub.answer(
                 channel.member, proto_id, asked.body or b"", _PROTOBUF, may_be_bare=True
             )
@@ -210,9 +279,9 @@ class GrpcDoor:
         except (DecodeError, UsageError) as error:
             await abort(context, "INVALID_ARGUMENT", str(error))
         except (ConnectionLost, ClientClosed) as error:
-            await abort(context, "UNAVAILABLE", f"OpenD is not there: {told_of(error)}")
+            await abort(context, "UNAVAILABLE", told_of(error))
         except RequestTimeout as error:
-            await abort(context, "DEADLINE_EXCEEDED", f"OpenD did not answer: {told_of(error)}")
+            await abort(context, "DEADLINE_EXCEEDED", told_of(error))
         except FutukitError as error:
             await abort(context, "INTERNAL", str(error))
         finally:
@@ -231,17 +300,18 @@ class GrpcDoor:
         del data
         channel = await self._admit(context)
         try:
-            self._check_pushes(channel.member.grant)
+            self._check_stream(channel)
         except Refused as refused:
+            self._hub.records.stream_refused(channel.member, refused)
             await abort(context, refused.status, refused.reason)
         stream = _Stream(channel, self._queue_bytes)
         self._opened(stream)
-        self._hub.records.metrics.streams.inc()
+        self._hub.records.stream_opened(channel.member)
         try:
             await context.send_initial_metadata(())
             await stream.pump(context.write)
         finally:
-            self._hub.records.metrics.streams.dec()
+            self._hub.records.stream_closed(channel.member, stream.reason or None)
             self._closed(stream)
         if stream.is_slow:
             self._hub.records.metrics.slow_cut.inc()
@@ -249,10 +319,12 @@ class GrpcDoor:
         # Only now: to a client that does not read this takes as long as it likes.
         await abort(context, stream.status, stream.reason)
 
-    def _check_pushes(self, grant: Grant) -> None:
-        scopes = self._hub.access.scopes(grant)
+    def _check_stream(self, channel: _Channel) -> None:
+        scopes = self._hub.access.scopes(channel.member.grant)
         if not set(scopes) & set(_PUSH_SCOPES):
             raise denied(f"pushes need one of the scopes {' and '.join(_PUSH_SCOPES)}")
+        if len(channel.streams) >= _MOST_STREAMS:
+            raise exhausted(f"{_MOST_STREAMS} streams of this client are open", 0.0)
 
     async def _admit(self, context: Any) -> _Channel:
         """The member that calls, which may be a new one; the wrong ones are sent away."""
@@ -262,16 +334,19 @@ class GrpcDoor:
         except Refused as refused:
             self._hub.records.turned_away(name, refused)
             await abort(context, refused.status, refused.reason)
-        key = (name, grant.name)
-        channel = self._channels.get(key)
+        key_id = "" if grant.key is None else grant.key.sha256
+        channel = self._channels.get((name, key_id))
         if channel is None:
             if self._hub.refusal() is not None:
-                self.forget_idle()
+                self._make_room()
             full = self._hub.refusal()
             if full is not None:
+                self._hub.records.no_room(name, full)
                 await abort(context, "UNAVAILABLE", full)
-            channel = self._channels[key] = _Channel(self, name)
+            self._peers.prove(name)
+            channel = _Channel(self, name, key_id)
             number = self._hub.welcome().conn_id
             channel.member = self._hub.join(grant, name, channel, notify=True, connection_id=number)
+            self._channels[name, key_id] = channel
         channel.heard = asyncio.get_running_loop().time()
         return channel

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
-from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from time import time
 from typing import Any, Final
 
@@ -19,14 +19,16 @@ from msgspec import structs
 
 from futukit import codec
 from futukit.aio import Client
+from futukit.codec.masks import secrets_of
 from futukit.core.client import ClientState, StateChange
 from futukit.core.grpc_bodies import single_rows, whole_request
 from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
-from futukit.errors import FutukitError, RateLimited
+from futukit.errors import ClientClosed, FutukitError, RateLimited
 from futukit.gateway.access import ROWS_OF_ACCOUNTS, Access, Grant
 from futukit.gateway.answers import answered, outcome_of, success
+from futukit.gateway.calculations import CALCULATE, CALCULATED, Calculations
 from futukit.gateway.members import Member, MemberSink
 from futukit.gateway.orders import ORDER_IDS
 from futukit.gateway.records import Call, Records
@@ -41,15 +43,14 @@ __all__ = ["Hub"]
 
 _NOTIFY: Final = 1003
 _GLOBAL_STATE: Final = 1002
+_USER_INFO: Final = 1005
 _ORDER_LIST: Final = 2201
-_CALCULATE: Final = 3260
-_LOOKED_AT: Final = frozenset({_GLOBAL_STATE, _CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
-"""Answers of success that are read here: for connection ids, orders, accounts, calculations."""
+_LOOKED_AT: Final = frozenset({_USER_INFO, _GLOBAL_STATE, CALCULATE, *ORDER_IDS, *ROWS_OF_ACCOUNTS})
+"""Answers that are read here: for connection ids, keys, orders, accounts, calculations."""
 
-_CALCULATED: Final = 3261
-_CALCULATIONS_KEPT: Final = 10_000
 _KEEP_ALIVE_SECONDS: Final = 10
 _ID_BITS: Final = 63
+_SOON_SECONDS: Final = 0.1
 _LETTERS: Final = string.ascii_letters + string.digits
 _AES_KEY_LETTERS: Final = 16
 _PROTOBUF: Final = 0
@@ -88,13 +89,19 @@ class Hub:
             INIT_CONNECT: self._greet,
             KEEP_ALIVE: self._keep_alive,
         }
-        self._calculations: OrderedDict[str, Member] = OrderedDict()
+        self._calculations = Calculations()
+        self._is_up = client.state is ClientState.READY
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.is_closing = False
+        self._under_way_now = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._tidying: asyncio.Task[Any] | None = None
         self._listeners = [client.on_state(self._upstream_changed)]
         self._listeners += [
             client.on(number, self._taker(number)) for number in sorted(registry.PUSH_IDS)
         ]
-        records.upstream(up=client.state is ClientState.READY)
+        records.upstream(up=self._is_up)
 
     # Members.
 
@@ -120,6 +127,8 @@ class Hub:
         member = Member(connection_id, grant, name, sink, notify=notify)
         self.members[connection_id] = member
         self.records.joined(member)
+        if not self._is_up and notify:
+            sink.send_push(_connection_notice(up=False))
         return member
 
     def leave(self, member: Member) -> None:
@@ -148,7 +157,14 @@ class Hub:
     @property
     def tasks(self) -> int:
         """How many tasks of the hub's own are under way."""
-        return len(self._tasks)
+        return len(self._tasks) + self._subscribing.turns.tasks
+
+    def keep_house(self) -> None:
+        """Do what is due by the clock."""
+        self.expel()
+        tidying = self._tidying
+        if self._subscribing.is_untidy() and (tidying is None or tidying.done()):
+            self._tidying = self.spawn(self._subscribing.tidy())
 
     async def close(self) -> None:
         """End what is under way; the doors are closed by then."""
@@ -157,6 +173,13 @@ class Hub:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._subscribing.turns.close()
+
+    async def quiet(self, patience_seconds: float) -> None:
+        """Wait until no request is under way, but no longer than that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                await self._quiet.wait()
 
     # Requests.
 
@@ -193,15 +216,23 @@ class Hub:
 
     async def _bounded(self, call: Call, body: bytes, body_format: int, bare: bool) -> bytes:
         member = call.member
+        if self.is_closing:
+            raise ClientClosed("the gateway stops")
         if member.under_way >= self._under_way:
-            raise exhausted(f"{self._under_way} requests of this client are under way", 0.0)
+            reason = f"{self._under_way} requests of this client are under way"
+            raise exhausted(reason, _SOON_SECONDS)
         member.under_way += 1
+        self._quiet.clear()
+        self._under_way_now += 1
         try:
             self.access.check_id(member.grant, call.proto_id, self.now())
             body = whole_request(call.proto_id, body) if bare else body
             return await self._answered(call, body, body_format)
         finally:
             member.under_way -= 1
+            self._under_way_now -= 1
+            if not self._under_way_now:
+                self._quiet.set()
 
     async def _answered(self, call: Call, body: bytes, body_format: int) -> bytes:
         member, proto_id = call.member, call.proto_id
@@ -211,30 +242,30 @@ class Hub:
             return await self._forward(call, body)
         request = codec.decode_body(kind.request, body, body_format)
         call.c2s = kind.c2s_of(request)
-        await self._find_order(call)
-        self.access.check(member.grant, proto_id, call.c2s, self.now())
+        listed = await self._find_order(call)
+        counted = self.access.check(member.grant, proto_id, call.c2s, self.now(), listed)
         own = self._own.get(proto_id)
         if own is not None:
-            # To its end, even if the caller goes: half a subscription would never be given up.
-            response = await asyncio.shield(self._started(own(member, call.c2s)))
+            response = await own(member, call.c2s)
             call.ret_type = int(response.ret_type)
             return codec.encode_body(response, body_format, server=True)
         # Bytes go on as they came, unless something has to be filled in for this connection.
         as_it_is = body_format == _PROTOBUF and not kind.is_personal
-        answer = await self._forward(call, body if as_it_is else request)
-        return self._finished(call, answer, body_format)
+        with self._calculations.asked(proto_id):
+            with counted:
+                answer = await self._forward(call, body if as_it_is else request)
+            return self._finished(call, answer, body_format)
 
-    async def _find_order(self, call: Call) -> None:
-        """Ask OpenD for an order that the key's limits must know and nobody here remembers."""
+    async def _find_order(self, call: Call) -> trd_get_order_list.S2C | None:
+        """Ask OpenD for an order that the key's limits must know, and memory does not tell."""
         grant = call.member.grant
         question = self.access.order_in_question(grant, call.proto_id, call.c2s, self.now())
         if question is None:
-            return
+            return None
         answer = await self._ask(_ORDER_LIST, question)
         with answered():
-            listed = codec.decode(trd_get_order_list.Response, answer)
-        if listed.ret_type == RetType.SUCCEED and listed.s2c is not None:
-            self.access.note_found(grant, call.c2s, listed.s2c)
+            response = codec.decode(trd_get_order_list.Response, answer)
+        return response.s2c if response.ret_type == RetType.SUCCEED else None
 
     async def _forward(self, call: Call, message: Any) -> bytes:
         answer = (await self._client.call_body(call.proto_id, message)).body
@@ -244,26 +275,26 @@ class Hub:
 
     def _finished(self, call: Call, answer: bytes, body_format: int) -> bytes:
         """Look at what OpenD answered, and bring it into the caller's body format."""
-        if body_format == _PROTOBUF and (call.ret_type != 0 or call.proto_id not in _LOOKED_AT):
+        if body_format == _PROTOBUF and call.proto_id not in _LOOKED_AT:
             return answer
         with answered():
             response = codec.decode(registry.response_class(call.proto_id), answer)
         s2c = getattr(response, "s2c", None)
-        if s2c is not None and call.ret_type == 0:
-            grant = call.member.grant
-            self.access.note_order(grant, call.proto_id, call.c2s, s2c)
-            self._note_calculation(call, s2c)
-            if call.proto_id == _GLOBAL_STATE:
-                s2c = structs.replace(s2c, conn_id=call.member.connection_id)
-            shown = self.access.filter_answer(grant, call.proto_id, s2c)
-            response = structs.replace(response, s2c=shown)
+        if s2c is not None:
+            if call.ret_type == 0:
+                self.access.note_order(call.member.grant, call.proto_id, call.c2s, s2c)
+                self._calculations.note(call, s2c)
+            response = structs.replace(response, s2c=self._shown(call, s2c))
         return codec.encode_body(response, body_format, server=True)
 
-    def _note_calculation(self, call: Call, s2c: Any) -> None:
-        if call.proto_id == _CALCULATE:
-            self._calculations[s2c.calc_id] = call.member
-            if len(self._calculations) > _CALCULATIONS_KEPT:
-                self._calculations.popitem(last=False)
+    def _shown(self, call: Call, s2c: Any) -> Any:
+        """What the caller sees of an answer: nothing of the connection to OpenD, or of others."""
+        if call.proto_id == _GLOBAL_STATE:
+            s2c = structs.replace(s2c, conn_id=call.member.connection_id)
+        secrets = secrets_of(type(s2c))
+        if secrets:
+            s2c = structs.replace(s2c, **dict.fromkeys(secrets))
+        return self.access.filter_answer(call.member.grant, call.proto_id, s2c)
 
     async def _greet(self, member: Member, c2s: Any) -> Any:
         """A second greeting, or one over gRPC: nothing depends on it, and no key is shown."""
@@ -317,9 +348,8 @@ class Hub:
             return tuple(dict.fromkeys(found))
         if push.proto_id == _NOTIFY:
             return (member for member in everybody if member.notify)
-        if push.proto_id == _CALCULATED:
-            owner = self._calculations.get(s2c.calc_id)
-            return () if owner is None or owner.gone else (owner,)
+        if push.proto_id == CALCULATED:
+            return self._calculations.owner(s2c.calc_id, push)
         if push.facts.event_type == "trade":
             return (member for member in everybody if push.facts.acc_id in member.accounts)
         return everybody
@@ -328,31 +358,25 @@ class Hub:
         if change.state is ClientState.CONNECTING:
             return
         up = change.state is ClientState.READY
+        if up is self._is_up:
+            return  # one more try that failed
+        self._is_up = up
         self.records.upstream(up=up, reason=change.reason)
-        status = notify.ConnectStatus(qot_logined=up, trd_logined=up)
-        s2c = notify.S2C(type=notify.NotifyType.CONN_STATUS, connect_status=status)
-        push = Push(_NOTIFY, notify.Response(ret_type=RetType.SUCCEED, s2c=s2c))
+        push = _connection_notice(up=up)
         for member in tuple(self.members.values()):
             if member.notify:
                 member.sink.send_push(push)
         if up:
             self.spawn(self._subscribing.renew(restored=not change.unrestored))
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[Any]:
         """Do something that nobody waits for."""
-        # A task that is cancelled before its first step leaves its work untouched.
-        self._started(_quietly(work)).add_done_callback(lambda _: work.close())
-
-    def _started(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(_quietly(work))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step leaves its work untouched.
+        task.add_done_callback(lambda _: work.close())
         return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # who asked may have gone: then nobody else looks at it
 
 
 class _RawPush(Push):
@@ -368,6 +392,12 @@ class _RawPush(Push):
         """The bytes as they came."""
         del body_format
         return self._raw
+
+
+def _connection_notice(*, up: bool) -> Push:
+    status = notify.ConnectStatus(qot_logined=up, trd_logined=up)
+    s2c = notify.S2C(type=notify.NotifyType.CONN_STATUS, connect_status=status)
+    return Push(_NOTIFY, notify.Response(ret_type=RetType.SUCCEED, s2c=s2c))
 
 
 async def _quietly(work: Coroutine[Any, Any, None]) -> None:

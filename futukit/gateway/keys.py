@@ -11,10 +11,12 @@ import hmac
 import os
 import re
 import secrets
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,7 +27,10 @@ from futukit import types
 from futukit.errors import UsageError
 from futukit.gateway.refusals import unauthenticated
 
-__all__ = ["MARKETS", "SCOPES", "SIDES", "Key", "KeyStore", "expiry", "make_key"]
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["MARKETS", "SCOPES", "SIDES", "Key", "KeyStore", "expiry", "make_key", "order_value"]
 
 SCOPES: Final = (
     "qot:read",
@@ -46,12 +51,19 @@ SIDES: Final = ("buy", "sell")
 _PREFIX: Final = "fk_"
 _RANDOM_BYTES: Final = 32
 _LONGEST_TEXT: Final = 256
+_LONGEST_NUMBER: Final = 40
 _LARGEST_FILE: Final = 4 * 2**20
 _MOST_ORDERS_PER_MINUTE: Final = 10_000
 """OpenD itself takes 30 a minute for an account; this bounds what is remembered of a key."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?")
+_VALUES_END: Final = 10**15
+_FINEST: Final = -6
+_LISTED: Final = ("markets", "symbols", "sides", "accounts")
+_NO_FILE: Final = b'{"keys": []}'
+_OWNER_ONLY: Final = 0o600
 
 
 class Key(
@@ -120,13 +132,39 @@ def _check_symbol(symbol: str) -> None:
 
 def _check_numbers(key: Key) -> None:
     value, rate = key.max_order_value, key.orders_per_minute
-    if value is not None and not (value.is_finite() and value > 0):
-        raise UsageError(f"the largest value of an order is a number above 0, not {value}")
+    if value is not None and not _is_order_value(value):
+        raise _no_order_value(value)
     if rate is not None and not 1 <= rate <= _MOST_ORDERS_PER_MINUTE:
         raise UsageError(f"orders per minute are 1 to {_MOST_ORDERS_PER_MINUTE}, not {rate}")
     for account in key.accounts:
         if not 0 < account < 2**64:
             raise UsageError(f"{account} is not the number of an account")
+
+
+def _is_order_value(value: Decimal) -> bool:
+    # The range first: what is far outside of it has an exponent that nobody shall compute with.
+    if not (value.is_finite() and 0 < value < _VALUES_END):
+        return False
+    return int(value.as_tuple().exponent) >= _FINEST
+
+
+def _no_order_value(value: object) -> UsageError:
+    text = str(value)
+    shown = text if len(text) <= _LONGEST_NUMBER else f"{text[:_LONGEST_NUMBER]}…"
+    return UsageError(
+        "the largest value of an order is a number above 0 and below 10^15 with at most 6 "
+        f"decimals, not {shown}"
+    )
+
+
+def order_value(text: str) -> Decimal:
+    """Read the largest value of an order: ASCII digits, and a point if need be. Raises UsageError.
+
+    Decimal itself takes underscores, digits of any script and exponents without end.
+    """
+    if not _PLAIN_NUMBER.fullmatch(text):
+        raise _no_order_value(repr(text))
+    return Decimal(text)
 
 
 def expiry(text: str) -> datetime:
@@ -193,7 +231,8 @@ def _table(keys: Iterable[Key], where: str) -> _Table:
 class KeyStore:
     """The keys of one file. ``KeyStore(path)`` is empty; ``load`` reads what is there.
 
-    Every change is written to the file before it takes effect here. Not for several threads.
+    Every change starts from what is in the file by then and is written to it before it takes
+    effect here; of several at a time one waits for the other. Not for several threads.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -248,38 +287,83 @@ class KeyStore:
         return self._table.by_hash.get(key.sha256)
 
     def add(self, key: Key) -> None:
-        """Add a key and write the file. Raises UsageError for a name that is taken."""
-        self._change((*self.keys, key))
+        """Add a key to the file, which need not be there. Raises UsageError for a taken name."""
+        with self._held() as target:
+            stored = _rows(_read(self.path, self._where, absent=_NO_FILE), self._where)
+            self._replace(target, (*stored, key))
 
     def remove(self, name: str) -> Key:
         """Take a key away and write the file. Raises UsageError where there is none."""
-        for key in self.keys:
-            if key.name == name:
-                self._change(other for other in self.keys if other is not key)
-                return key
+        with self._held() as target:
+            self.reload()
+            for key in self.keys:
+                if key.name == name:
+                    self._replace(target, (other for other in self.keys if other is not key))
+                    return key
         raise UsageError(f"{self._where}: there is no key {name!r}")
 
-    def _change(self, keys: Iterable[Key]) -> None:
+    @contextmanager
+    def _held(self) -> Iterator[Path]:
+        """The file itself, behind any link, while nobody else changes it."""
+        try:
+            target = self.path.resolve()
+            lock = _locked(target)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UsageError(
+                f"{self._where}: {getattr(error, 'strerror', None) or error}"
+            ) from error
+        try:
+            yield target
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    def _replace(self, target: Path, keys: Iterable[Key]) -> None:
         table = _table(keys, self._where)
-        _write(self.path, _encoded(table.keys), self._where)
+        content = _encoded(table.keys)
+        # Whatever a key holds, a file that nobody can read must not take the place of a good one.
+        if len(content) > _LARGEST_FILE or (*_rows(content, self._where),) != table.keys:
+            raise UsageError(f"{self._where}: could not be read again with this key")
+        _write(target, content, self._where)
         self._table = table
 
 
-def _read(path: Path, where: str) -> bytes:
+def _locked(target: Path) -> int | None:
+    """An open file beside the target that locks it until it is closed; None on Windows."""
+    lock = None
+    if sys.platform != "win32":
+        # It stays: with a file that comes and goes two could hold a lock each.
+        name = target.with_name(f"{target.name}.lock")
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(lock)
+            raise
+    return lock
+
+
+def _read(path: Path, where: str, *, absent: bytes | None = None) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as error:
+        if absent is not None and isinstance(error, FileNotFoundError):
+            return absent
         raise UsageError(f"{where}: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > _LARGEST_FILE:
         raise UsageError(f"{where}: larger than {_LARGEST_FILE} bytes")
     return content
 
 
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+"""Numbers as they are written: a float would round them."""
+
+
 def _rows(content: bytes, where: str) -> Iterable[Key]:
     try:
-        whole = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        whole = _DECODER.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation):
         # Without the cause: a decoder may quote what it could not read.
         raise UsageError(f"{where}: not JSON") from None
     if not isinstance(whole, dict) or not isinstance(whole.get("keys"), list) or len(whole) != 1:
@@ -294,9 +378,15 @@ def _called(row: object, at: int) -> str:
 
 
 def _key(row: object, where: str) -> Key:
+    for name in _LISTED:
+        # It would be no limit: the opposite of what one who writes it means.
+        if isinstance(row, dict) and row.get(name) == []:
+            raise UsageError(f"{where}: {name} is an empty list; without a limit leave it out")
     try:
+        if isinstance(row, dict) and isinstance(row.get("max_order_value"), str):
+            row = {**row, "max_order_value": order_value(row["max_order_value"])}
         return msgspec.convert(row, Key)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from None
 
 
@@ -305,9 +395,8 @@ def _encoded(keys: tuple[Key, ...]) -> bytes:
     return msgspec.json.format(encoder.encode({"keys": keys}), indent=2) + b"\n"
 
 
-def _write(path: Path, content: bytes, where: str) -> None:
+def _write(target: Path, content: bytes, where: str) -> None:
     """Write a file in one step: readers see the old one or the new one, whatever happens."""
-    target = path.resolve()  # a link stays a link
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         draft = Path(name)  # its mode is 0600, and replacing keeps it

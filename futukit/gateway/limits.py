@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
+from futukit.errors import (
+    ClientClosed,
+    ConnectionLost,
+    GatewayError,
+    LocalProtocolError,
+    UsageError,
+)
 from futukit.gateway.keys import Key
 from futukit.gateway.orders import Act, Ledger
 from futukit.gateway.refusals import denied, exhausted
 from futukit.gateway.subjects import Named
 
 __all__ = [
+    "Counted",
     "check_accounts",
     "check_names",
     "check_order",
@@ -22,6 +32,44 @@ __all__ = [
 ]
 
 _WINDOW: Final = 60.0
+
+_BEFORE_OPEND: Final = (
+    UsageError,
+    LocalProtocolError,
+    ConnectionLost,
+    ClientClosed,
+    GatewayError,  # of our own rate limit too, and of a gateway further up
+    CancelledError,
+)
+"""What a call fails with that OpenD has not seen, unless the error leaves it in doubt."""
+
+
+class Counted:
+    """That an order is counted, or with ``ledger`` None that none is: a context to send it in.
+
+    Where it fails in there without having gone out, it is not counted any more. An order in doubt
+    stays counted, and so does one that OpenD has answered, however it did.
+    """
+
+    __slots__ = ("_ledger", "_now")
+
+    def __init__(self, ledger: Ledger | None = None, now: float = 0.0) -> None:
+        self._ledger = ledger
+        self._now = now
+
+    def __enter__(self) -> None:
+        """The order is about to be sent."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._ledger is not None and _never_went_out(error):
+            # Where the clock was set back meanwhile its time is another: then it stays counted.
+            with suppress(ValueError):
+                self._ledger.times.remove(self._now)
+
+
+def _never_went_out(error: BaseException | None) -> bool:
+    # A cancellation says of itself what it left, or it is not the client's.
+    return isinstance(error, _BEFORE_OPEND) and getattr(error, "requests_in_doubt", None) == ()
 
 
 def limits_names(key: Key) -> bool:
@@ -95,17 +143,17 @@ def check_value(key: Key, act: Act) -> None:
     if act.value is None:
         raise denied(
             f"the order has no known value, and key {key.name!r} is limited to {largest}: "
-            "it needs a type with a limit price, a price and a quantity"
+            f"{act.unpriced or 'it needs a price and a quantity above 0'}"
         )
     if act.value > largest:
         raise denied(f"the order is worth {act.value}, key {key.name!r} is limited to {largest}")
 
 
-def check_rate(key: Key, ledger: Ledger, now: float) -> None:
+def check_rate(key: Key, ledger: Ledger, now: float) -> Counted:
     """Count an order of the last 60 seconds, unless it would be one too many."""
     most = key.orders_per_minute
     if most is None:
-        return
+        return Counted()
     times = ledger.times
     if times and times[-1] > now:
         # The clock was set back: what lay ahead has just been.
@@ -118,3 +166,4 @@ def check_rate(key: Key, ledger: Ledger, now: float) -> None:
         wait = times[len(times) - most] + _WINDOW - now
         raise exhausted(f"key {key.name!r} is limited to {most} orders a minute", wait)
     times.append(now)
+    return Counted(ledger, now)

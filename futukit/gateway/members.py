@@ -6,9 +6,10 @@ requests; the hub sends pushes into the member's sink.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
-from futukit.core.push import PushSink
+from futukit.core.push import Push, PushSink
 from futukit.gateway.access import Access, Grant
 from futukit.messages import init_connect
 
@@ -17,6 +18,9 @@ __all__ = ["Doors", "Member", "MemberSink"]
 
 class MemberSink(PushSink, Protocol):
     """Where a member's pushes go."""
+
+    def catch_up(self, push: Push, /) -> None:
+        """Send a push that others have had before."""
 
     def end(self, status: str, reason: str) -> None:
         """The member may not stay: end its connection or streams. It must not raise.
@@ -29,7 +33,8 @@ class Member:
     """One client: a connection in frames or a WebSocket, or one gRPC channel with one key.
 
     ``name`` is its peer address, ``connection_id`` the gateway's own, ``notify`` whether it wants
-    Notify pushes (1003), ``accounts`` those of which it gets orders and fills (2008).
+    Notify pushes (1003), ``accounts`` those of which it gets orders and fills (2008). ``turn`` is
+    held while one of its requests is in the line for OpenD.
     """
 
     __slots__ = (
@@ -40,6 +45,7 @@ class Member:
         "name",
         "notify",
         "sink",
+        "turn",
         "under_way",
     )
 
@@ -52,6 +58,7 @@ class Member:
         self.sink = sink
         self.notify = notify
         self.accounts: frozenset[int] = frozenset()
+        self.turn = asyncio.Lock()
         self.under_way = 0
         self.gone = False
 

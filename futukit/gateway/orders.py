@@ -2,7 +2,8 @@
 
 A change of an order names nothing but the order's id, so the orders that a key has placed are
 remembered: their securities, sides and type. The memory is bounded and ends with the process;
-of an order that is not in it, OpenD is asked (2201).
+of an order that is not in it, OpenD is asked (2201). What OpenD lists is never remembered: others
+may change the order at any time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from futukit.enums import ModifyOrderOp, OrderType, TrdSide
+from futukit.enums import ModifyOrderOp, OptionStrategyType, OrderType, TrdSide
 from futukit.gateway.refusals import denied
 from futukit.gateway.subjects import Named, in_trd_market, listed, names_of
 from futukit.messages import trd_get_order_list
@@ -22,12 +23,16 @@ from futukit.messages.trd_common import Order, TrdFilterConditions, TrdHeader
 
 __all__ = [
     "MOST_NOTES",
+    "NOT_LISTED",
+    "NOT_LOOKED_UP",
+    "NOT_TOLD",
     "ORDER_IDS",
     "Act",
     "Ledger",
     "act_of",
+    "found_in",
     "ids_of",
-    "note_found",
+    "keeps_value",
     "note_order",
     "question_of",
 ]
@@ -68,16 +73,39 @@ class Act(NamedTuple):
     """What is checked of an order, new or changed.
 
     ``names`` are its securities, ``sides`` ``"buy"``, ``"sell"``, or ``""`` for one that cannot
-    be told; ``value`` is price times quantity, None where it is not known. ``counted``: it uses
-    up the rate. ``unknown`` says why nothing is known of the order, where that is so.
+    be told; ``value`` is price times quantity, None where it is not known. ``unpriced`` says why
+    no price can tell the value, ``""`` of an order whose limit price does. ``amount`` is the money
+    that the order is for, where it is (event contracts). ``counted``: it uses up the rate.
+    ``unknown`` says why nothing is known of the order, where that is so.
     """
 
     names: tuple[Named, ...]
     sides: tuple[str, ...]
-    order_type: int
+    unpriced: str
     value: Decimal | None
+    amount: Decimal | None = Decimal(0)
     counted: bool = True
     unknown: str = ""
+
+
+def _stranger(why: str) -> Act:
+    return Act(names=(), sides=(), unpriced=why, value=None, unknown=why)
+
+
+NOT_LISTED: Final = _stranger(
+    "OpenD lists no such order, nor has this key placed it through the gateway"
+)
+NOT_TOLD: Final = _stranger("OpenD does not say what the order is")
+NOT_LOOKED_UP: Final = _stranger(
+    "this key has not placed the order through the gateway, and lacks acc:read for the gateway "
+    "to look it up"
+)
+_NOT_ONE: Final = _stranger("its ids are not those of one order that OpenD lists")
+
+_NO_LIMIT_PRICE: Final = "it needs a type with a limit price"
+_NET_PRICE: Final = "the price of a combo is the net of its legs"
+
+_SINGLE: Final = (None, OptionStrategyType.UNKNOWN, OptionStrategyType.SINGLE_OPTION)
 
 
 class _Note:
@@ -144,7 +172,7 @@ def note_order(ledger: Ledger, proto_id: int, c2s: Any, s2c: Any) -> None:
     """Remember the order of a call that OpenD has accepted; other calls change nothing."""
     if proto_id not in ORDER_IDS:
         return
-    act = act_of(proto_id, c2s, ledger)
+    act = act_of(proto_id, c2s, ledger.find(c2s.header, ids_of(c2s)) or NOT_LISTED)
     if act is None:
         return
     if proto_id == 2205:
@@ -165,44 +193,62 @@ def question_of(c2s: Any) -> trd_get_order_list.C2S:
     return trd_get_order_list.C2S(header=c2s.header, filter_conditions=named)
 
 
-def note_found(ledger: Ledger, c2s: Any, found: trd_get_order_list.S2C) -> None:
-    """Remember the order that a change names, if it is the one among those that OpenD lists."""
+def found_in(c2s: Any, listed: trd_get_order_list.S2C) -> Act | None:
+    """The order that a change names as OpenD lists it, None where it does not."""
     named = set(ids_of(c2s))
-    orders = [order for order in found.order_list if named and named <= set(ids_of(order))]
-    if len(orders) == 1:
-        ledger.add(c2s.header, ids_of(orders[0]), _found(orders[0], c2s.header))
+    orders = [order for order in listed.order_list if named & set(ids_of(order))]
+    if not orders:
+        return None
+    if len(orders) > 1 or not named <= set(ids_of(orders[0])):
+        return _NOT_ONE  # which of them OpenD would take is not known
+    return _found(orders[0], c2s.header)
 
 
 def _found(order: Order, header: TrdHeader) -> Act:
     """An order as OpenD lists it; its market is its own, whatever the request's header says."""
     market = order.trd_market or header.trd_market
-    value = _value(order, order.order_type)
-    if order.combo_legs:
-        names, sides = _legs(order.combo_legs, market)
-        return Act(names, sides, order.order_type, value)
-    names = (listed(order.code, market, order.sec_market),)
-    return Act(names, (_side(order.trd_side),), order.order_type, value)
+    if order.combo_legs or order.strategy_type not in _SINGLE:
+        return _combo(order.combo_legs, market)
+    name = listed(order.code, market, order.sec_market)
+    return _plain(name, order, order.order_amount)
 
 
-def act_of(proto_id: int, c2s: Any, ledger: Ledger) -> Act | None:
+def keeps_value(proto_id: int, c2s: Any) -> bool:
+    """Whether a trading request brings an order into the market for what it is worth already."""
+    return proto_id == 2237 or (proto_id == 2205 and c2s.modify_order_op == ModifyOrderOp.ENABLE)
+
+
+def act_of(proto_id: int, c2s: Any, known: Act) -> Act | None:
     """What a trading request would bring into the market; None for one that only takes away.
 
-    Raises Refused for a request of which that cannot be said.
+    ``known`` is the order that a change names. Raises Refused for a request of which it cannot be
+    said.
     """
     read = _ACTS.get(proto_id)
     if read is None:
         raise denied(f"what the trading request {proto_id} does is not known, so it is refused")
-    return read(c2s, ledger)
+    return read(c2s, known)
 
 
-def _placed(c2s: Any, _ledger: Ledger) -> Act:
-    names = (listed(c2s.code, c2s.header.trd_market, c2s.sec_market),)
-    return Act(names, (_side(c2s.trd_side),), c2s.order_type, _value(c2s, c2s.order_type))
+def _placed(c2s: Any, _known: Act) -> Act:
+    return _plain(listed(c2s.code, c2s.header.trd_market, c2s.sec_market), c2s, c2s.amount)
 
 
-def _combined(c2s: Any, _ledger: Ledger) -> Act:
-    names, sides = _legs(c2s.combo_legs, c2s.header.trd_market)
-    return Act(names, sides, c2s.order_type, _value(c2s, c2s.order_type))
+def _combined(c2s: Any, _known: Act) -> Act:
+    return _combo(c2s.combo_legs, c2s.header.trd_market)
+
+
+def _plain(name: Named, order: Any, money: float | None) -> Act:
+    """An order of one security, new or listed."""
+    unpriced = "" if order.order_type in _PRICED else _NO_LIMIT_PRICE
+    amount = _number(money or 0.0)
+    value = None if unpriced else _value(order, amount)
+    return Act((name,), (_side(order.trd_side),), unpriced, value, amount)
+
+
+def _combo(legs: tuple[ComboLeg, ...], trd_market: int) -> Act:
+    names, sides = _legs(legs, trd_market)
+    return Act(names, sides, _NET_PRICE, None)
 
 
 def _legs(legs: tuple[ComboLeg, ...], trd_market: int) -> tuple[tuple[Named, ...], tuple[str, ...]]:
@@ -216,47 +262,41 @@ def _side(side: int | None) -> str:
     return "" if side is None else _SIDES.get(side, "")
 
 
-def _modified(c2s: Any, ledger: Ledger) -> Act | None:
+def _modified(c2s: Any, known: Act) -> Act | None:
     read = _CHANGES.get(c2s.modify_order_op)
     if read is None:
         raise denied(f"what modifyOrderOp {int(c2s.modify_order_op)} does to an order is not known")
-    return read(c2s, ledger)
+    return read(c2s, known)
 
 
-def _taken_away(_c2s: Any, _ledger: Ledger) -> None:
+def _taken_away(_c2s: Any, _known: Act) -> None:
     """A cancel, with forAll too: to reduce risk is always allowed."""
 
 
-def _changed(c2s: Any, ledger: Ledger) -> Act:
-    known = _known(c2s, ledger)
-    return known._replace(value=_value(c2s, known.order_type), counted=True)
+def _changed(c2s: Any, known: Act) -> Act:
+    _check_one(c2s)
+    # A price or quantity of 0 leaves what was, so it tells nothing.
+    value = None if known.unpriced or not c2s.qty else _value(c2s, known.amount)
+    return known._replace(value=value, counted=True)
 
 
-def _brought_back(c2s: Any, ledger: Ledger) -> Act:
+def _brought_back(c2s: Any, known: Act) -> Act:
     """An order enabled again comes into the market as it was."""
-    return _known(c2s, ledger)._replace(counted=True)
+    _check_one(c2s)
+    return known._replace(counted=True)
 
 
-def _confirmed(c2s: Any, ledger: Ledger) -> Act:
+def _confirmed(_c2s: Any, known: Act) -> Act:
     # Counted when it was placed.
-    return _known(c2s, ledger)._replace(counted=False)
+    return known._replace(counted=False)
 
 
-def _known(c2s: Any, ledger: Ledger) -> Act:
-    if getattr(c2s, "for_all", None):
+def _check_one(c2s: Any) -> None:
+    if c2s.for_all:
         raise denied("forAll is for cancels; a change names one order")
-    return ledger.find(c2s.header, ids_of(c2s)) or _STRANGER
 
 
-_STRANGER: Final = Act(
-    names=(),
-    sides=(),
-    order_type=OrderType.UNKNOWN,
-    value=None,
-    unknown="OpenD lists no such order, nor has this key placed it through the gateway",
-)
-
-_CHANGES: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
+_CHANGES: Final[dict[int, Callable[[Any, Act], Act | None]]] = {
     ModifyOrderOp.NORMAL: _changed,
     ModifyOrderOp.CANCEL: _taken_away,
     ModifyOrderOp.DISABLE: _taken_away,
@@ -264,7 +304,7 @@ _CHANGES: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
     ModifyOrderOp.DELETE: _taken_away,
 }
 
-_ACTS: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
+_ACTS: Final[dict[int, Callable[[Any, Act], Act | None]]] = {
     2202: _placed,
     2205: _modified,
     2227: _combined,
@@ -272,19 +312,15 @@ _ACTS: Final[dict[int, Callable[[Any, Ledger], Act | None]]] = {
 }
 
 
-def _value(c2s: Any, order_type: int) -> Decimal | None:
-    """The largest value that the request tells, None where it does not tell one.
+def _value(c2s: Any, amount: Decimal | None) -> Decimal | None:
+    """The largest value that the message tells, None where it does not tell one.
 
-    Of an order for an amount of money (event contracts) that amount counts too.
+    An order for an amount of money may have no quantity; of one that has both, the larger counts.
     """
-    if order_type not in _PRICED:
+    price, qty = _worst_price(c2s), _number(c2s.qty)
+    if not price or qty is None or amount is None:
         return None
-    money = getattr(c2s, "amount", None) or getattr(c2s, "order_amount", None)
-    price, amount = _worst_price(c2s), _number(money or 0.0)
-    qty = _number(c2s.qty)
-    if price is None or qty is None or amount is None:
-        return None
-    return max(price * qty, amount)
+    return max(price * qty, amount) or None
 
 
 def _worst_price(c2s: Any) -> Decimal | None:

@@ -49,12 +49,40 @@ class Records:
 
     def turned_away(self, peer: str, refused: Refused) -> None:
         """Somebody without a key that counts came."""
-        self.metrics.refusals.labels(refused.status).inc()
-        self.audit.write("turned_away", peer=peer, status=refused.status, reason=refused.reason)
+        self._turned_away(peer, refused.status, refused.reason)
+
+    def no_room(self, peer: str, reason: str) -> None:
+        """One client too many came."""
+        self._turned_away(peer, "UNAVAILABLE", reason)
+
+    def _turned_away(self, peer: str, status: str, reason: str) -> None:
+        self.metrics.refusals.labels(status).inc()
+        self.audit.write("turned_away", peer=peer, status=status, reason=reason)
 
     def expelled(self, member: Member, refused: Refused) -> None:
         """A member's key does not count any more."""
         self.audit.write("expelled", peer=member.name, key=member.grant.name, reason=refused.reason)
+
+    def stream_opened(self, member: Member) -> None:
+        """A member began to take pushes over gRPC."""
+        self.metrics.streams.inc()
+        self.audit.write("stream_opened", peer=member.name, key=member.grant.name)
+
+    def stream_closed(self, member: Member, reason: str | None = None) -> None:
+        """A stream of pushes ended; ``reason`` is the gateway's, if it was the one to end it."""
+        self.metrics.streams.dec()
+        self.audit.write("stream_closed", peer=member.name, key=member.grant.name, reason=reason)
+
+    def stream_refused(self, member: Member, refused: Refused) -> None:
+        """A member may not have a stream of pushes."""
+        self.metrics.refusals.labels(refused.status).inc()
+        self.audit.write(
+            "stream_refused",
+            peer=member.name,
+            key=member.grant.name,
+            status=refused.status,
+            reason=refused.reason,
+        )
 
     def answered(self, call: Call) -> None:
         """OpenD, or the gateway in its place, has answered."""
@@ -72,6 +100,12 @@ class Records:
         lost = isinstance(error, ConnectionLost | RequestTimeout)
         self._count(call, "lost" if lost else "failed")
         self._write(call, failure=type(error).__name__)
+
+    def unreadable(self, member: Member) -> None:
+        """What a member sent over gRPC is no call: not even an id can be told."""
+        self.metrics.requests.labels(_UNKNOWN, "failed").inc()
+        self.metrics.refusals.labels("INVALID_ARGUMENT").inc()
+        self.audit.write("call", peer=member.name, key=member.grant.name, status="INVALID_ARGUMENT")
 
     def pushed(self, sent: int) -> None:
         """A push came from OpenD and went to so many members."""

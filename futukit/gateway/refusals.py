@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from futukit.errors import FutukitError
+from futukit.errors import FutukitError, RequestTimeout
 
 __all__ = [
     "Refused",
@@ -44,9 +44,13 @@ class UnreadableAnswer(FutukitError):
 
 
 def told_of(error: FutukitError) -> str:
-    """The text for a caller whose request went without an answer."""
+    """The text for a caller whose request went without an answer.
+
+    It does not say where OpenD is: that is nobody's business here.
+    """
+    silent = isinstance(error, RequestTimeout)
     doubt = "; what became of the order is not known" if error.requests_in_doubt else ""
-    return f"{error}{doubt}"
+    return f"{'OpenD did not answer' if silent else 'OpenD is not there'}{doubt}"
 
 
 def unauthenticated(reason: str) -> Refused:

@@ -53,7 +53,7 @@ class GatewaySettings:
     idle_seconds: how long a gRPC client without a push stream is kept when it says nothing.
     max_clients: clients beyond this many are refused.
     requests_under_way: how many requests of one client may wait for an answer at a time.
-    audit: the file that audit lines are appended to; None writes none.
+    audit: the file that audit lines are appended to, made for its owner alone; None writes none.
     """
 
     upstream: str = field(repr=False)  # its options may hold keys

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from futukit import types
@@ -30,6 +31,8 @@ __all__ = [
     "readable",
     "trade_header",
 ]
+
+_MOST_NAMES: Final = 10_000
 
 Markets: TypeAlias = frozenset[str]
 
@@ -172,8 +175,14 @@ def listed(code: str, trd_market: int, sec_market: int | None) -> Named:
 
 
 def names_of(message: object) -> tuple[Named, ...]:
-    """All securities and whole markets that a C2S or S2C names, at any depth."""
-    return tuple(_names(message, None))
+    """All securities and whole markets that a C2S or S2C names, at any depth.
+
+    Raises Refused for more than any OpenD takes: to look at them all would keep others waiting.
+    """
+    names = tuple(islice(_names(message, None), _MOST_NAMES + 1))
+    if len(names) > _MOST_NAMES:
+        raise denied(f"more than {_MOST_NAMES} securities in one request")
+    return names
 
 
 Reader: TypeAlias = Callable[[Any, Any], Iterator[Named]]

@@ -6,9 +6,9 @@ for is taken from OpenD only where nobody has it yet.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from logging import getLogger
+from math import inf
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,10 +17,19 @@ from futukit import codec
 from futukit.core.push import Push
 from futukit.errors import FutukitError, RequestTimeout
 from futukit.gateway.answers import answered, failure, success
+from futukit.gateway.asking import (
+    Batch,
+    Need,
+    batches,
+    end_request,
+    register_request,
+    subscribe_request,
+)
 from futukit.gateway.members import Member
 from futukit.gateway.refusals import UnreadableAnswer
 from futukit.gateway.subscriptions import MINIMUM_SECONDS, TopicBook
 from futukit.gateway.topics import EVENT_CONTRACTS, QUOTES, Flags, Topic, topics_of, variants
+from futukit.gateway.turns import Turns
 from futukit.messages import (
     notify,
     qot_common,
@@ -31,7 +40,7 @@ from futukit.messages import (
     registry,
     trd_sub_acc_push,
 )
-from futukit.messages.common import RetType, Session
+from futukit.messages.common import RetType
 
 __all__ = ["Handler", "Subscribing"]
 
@@ -39,9 +48,10 @@ _NOTIFY: Final = 1003
 _ACCOUNTS: Final = 2008
 _REGISTER: Final = 3002
 _SUB_INFO: Final = 3003
-_SECURITIES_PER_REQUEST: Final = 400
 _MOST_TOPICS: Final = 10_000
 """In one request; the largest quota of OpenD is 2000."""
+
+_ENDED: Final = "the client has ended its subscriptions while this one was made"
 
 _logger: Final = getLogger("futukit.gateway")
 
@@ -60,7 +70,7 @@ class _Wish(NamedTuple):
     """
 
     topics: tuple[Topic, ...]
-    flags: Flags
+    flags: Flags | None
     pushes: dict[Topic, set[int]] | None
     first: bool
 
@@ -72,11 +82,12 @@ class Subscribing:
         self, ask: Ask, clock: Callable[[], float], members: Callable[[], Iterable[Member]]
     ) -> None:
         self.book = TopicBook()
+        self.turns = Turns()
         self._ask = ask
         self._clock = clock
         self._members = members
-        self._accounts: frozenset[int] = frozenset()
-        self._asking = asyncio.Lock()
+        self._accounts: frozenset[int] | None = frozenset()  # None: nobody knows
+        self._ask_again_at = inf
         self.handlers: dict[int, Handler] = {
             QUOTES: self._subscribe_quotes,
             EVENT_CONTRACTS: self._subscribe_event_contracts,
@@ -111,44 +122,89 @@ class Subscribing:
             rehab_types = getattr(c2s, "reg_push_rehab_type_list", ())
             pushes = {topic: set(variants(topic, rehab_types)) for topic in topics}
         wish = _Wish(topics, Flags.of(c2s), pushes, c2s.is_first_push is not False)
-        if self._lacks(wish):
-            async with self._asking:
-                refused = await self._take(by, wish, c2s)
-                return refused or self._hold(by, member, wish, c2s)
-        return self._hold(by, member, wish, c2s)
 
-    def _lacks(self, wish: _Wish) -> bool:
-        return self.book.lacks(wish.topics, wish.flags, wish.pushes or {}, first=wish.first)
+        def hold() -> Any:
+            self.book.hold(member, topics, wish.flags or Flags(), self._clock())
+            if c2s.is_reg_or_un_reg_push is False:
+                self.book.unregister(member, topics)
+            return self._done(by, member, wish)
 
-    async def _take(self, by: int, wish: _Wish, c2s: Any) -> Any:
-        """Take topics from OpenD; gives its refusal, if it is one."""
-        if not self._lacks(wish):
-            return None  # somebody was faster
-        flags = self.book.joined(wish.topics, wish.flags)
-        self.book.expect(wish.topics, self._clock())
-        try:
-            response = await self._answer_of(by, _request_for(by, c2s, flags))
-        except (RequestTimeout, UnreadableAnswer):
-            # It may have them all the same: they are given up when they are old enough.
-            self.book.confirm(wish.topics, flags, {}, self._clock(), first=False)
-            raise
-        except FutukitError:
-            self.book.fail(wish.topics)
-            raise
-        if response.ret_type:
-            self.book.fail(wish.topics)
-            return response
-        self.book.confirm(wish.topics, flags, wish.pushes or {}, self._clock(), first=wish.first)
+        return await self._granted(by, member, wish, hold)
+
+    async def _register(self, member: Member, c2s: qot_reg_qot_push.C2S) -> Any:
+        if _is_too_much(c2s):
+            return failure(f"more than {_MOST_TOPICS} securities with their types at a time")
+        topics = topics_of(QUOTES, c2s)
+        if not c2s.is_reg_or_un_reg:
+            self.book.unregister(member, topics)
+            return _success(_REGISTER)
+        held = self.book.held_by(member)
+        for topic in topics:
+            if topic not in held:
+                return failure(f"{topic} is not subscribed here: subscribe first (3001)")
+        wanted = {topic: set(variants(topic, c2s.rehab_type_list)) for topic in topics}
+        wish = _Wish(topics, None, wanted, c2s.is_first_push is not False)
+        return await self._granted(
+            _REGISTER, member, wish, lambda: self._done(_REGISTER, member, wish)
+        )
+
+    async def _granted(self, by: int, member: Member, wish: _Wish, hold: Callable[[], Any]) -> Any:
+        """What ``hold`` gives once OpenD has all that is wished for, or OpenD's refusal."""
+        if not self._needs(wish):
+            return hold()
+
+        async def take() -> Any:
+            try:
+                refused = await self._take(by, wish)
+                if refused is not None:
+                    return refused
+                return failure(_ENDED) if member.gone else hold()
+            finally:
+                self.book.settle(wish.topics)
+
+        return await self.turns.take(member, take)
+
+    def _needs(self, wish: _Wish) -> dict[tuple[Need, bool], list[Topic]]:
+        """What OpenD lacks of a wish: topics that need the same, K-lines apart."""
+        found: dict[tuple[Need, bool], list[Topic]] = {}
+        for topic in wish.topics:
+            numbers = (wish.pushes or {}).get(topic, set())
+            need = self.book.need(topic, wish.flags, numbers, first=wish.first)
+            if need is not None:
+                found.setdefault((need, topic.is_kline), []).append(topic)
+        return found
+
+    async def _take(self, by: int, wish: _Wish) -> Any:
+        """Take from OpenD what it lacks; gives its refusal, if it is one."""
+        for (need, _), topics in self._needs(wish).items():
+            self.book.expect(topics, self._clock())
+            try:
+                for batch in batches(topics):
+                    refused = await self._take_batch(by, batch, need)
+                    if refused is not None:
+                        return refused
+            finally:
+                self.book.fail(topics)
         return None
 
-    def _hold(self, by: int, member: Member, wish: _Wish, c2s: Any) -> Any:
-        if not member.gone:
-            new = self.book.hold(member, wish.topics, wish.flags, wish.pushes, self._clock())
-            if c2s.is_reg_or_un_reg_push is False:
-                self.book.unregister(member, wish.topics)
-            if wish.first:
-                self._catch_up_soon(member, new)
-        return _done(by)
+    async def _take_batch(self, by: int, batch: Batch, need: Need) -> Any:
+        request = register_request if by == _REGISTER else subscribe_request
+        try:
+            response = await self._answer_of(by, request(batch, need))
+        except (RequestTimeout, UnreadableAnswer):
+            self.book.doubt(batch.topics, self._clock())
+            raise
+        if response.ret_type:
+            return response
+        numbers = set(need.variants)
+        self.book.confirm(batch.topics, need.flags, numbers, self._clock(), first=need.first)
+        return None
+
+    def _done(self, by: int, member: Member, wish: _Wish) -> Any:
+        """Register what is to be pushed to the member, and give it what it has missed."""
+        for push in self.book.register(member, wish.pushes or {}, first=wish.first):
+            member.sink.catch_up(push)
+        return _success(by)
 
     async def _let_go(self, by: int, member: Member, topics: Sequence[Topic]) -> Any:
         youngest, left = self.book.young(member, topics, self._clock())
@@ -157,34 +213,14 @@ class Subscribing:
                 f"{youngest} was subscribed less than a minute ago: it can be unsubscribed in "
                 f"{left:.1f} seconds"
             )
+        # What nobody has may not even be a security: that is OpenD's to say.
+        for batch in batches(topic for topic in topics if topic not in self.book):
+            response = await self._answer_of(by, end_request(batch))
+            if response.ret_type:
+                return response
         self.book.release(member, topics)
         await self.release_due()
-        return _done(by)
-
-    async def _register(self, member: Member, c2s: qot_reg_qot_push.C2S) -> Any:
-        if _is_too_much(c2s):
-            return failure(f"more than {_MOST_TOPICS} securities with their types at a time")
-        topics = topics_of(QUOTES, c2s)
-        if not c2s.is_reg_or_un_reg:
-            self.book.unregister(member, topics)
-            return _done(_REGISTER)
-        held = self.book.held_by(member)
-        for topic in topics:
-            if topic not in held:
-                return failure(f"{topic} is not subscribed here: subscribe first (3001)")
-        wanted = {topic: set(variants(topic, c2s.rehab_type_list)) for topic in topics}
-        first = c2s.is_first_push is not False
-        async with self._asking:
-            flags = self.book.joined(topics, Flags())
-            if self.book.lacks(topics, Flags(), wanted, first=first):
-                response = await self._answer_of(_REGISTER, c2s)
-                if response.ret_type:
-                    return response
-                self.book.confirm(topics, flags, wanted, self._clock(), first=first)
-        new = self.book.register(member, wanted)
-        if first:
-            self._catch_up_soon(member, new)
-        return _done(_REGISTER)
+        return _success(by)
 
     async def _sub_info(self, member: Member, c2s: qot_get_sub_info.C2S) -> Any:
         """The caller's topics only, and the quota of the whole OpenD."""
@@ -210,63 +246,92 @@ class Subscribing:
         return msgspec.structs.replace(response, s2c=s2c)
 
     async def _follow_accounts(self, member: Member, c2s: trd_sub_acc_push.C2S) -> Any:
-        wanted = frozenset(c2s.acc_id_list)
-        async with self._asking:
-            refused = await self._follow(wanted | self._followed(without=member))
-        if refused is None and not member.gone:
-            member.accounts = wanted
-        return refused or _done(_ACCOUNTS)
+        wanted, before = frozenset(c2s.acc_id_list), member.accounts
+
+        async def follow() -> Any:
+            # Already now: the first push may stand right behind the answer.
+            member.accounts = before | wanted
+            refused: Any = True
+            try:
+                refused = await self._follow(wanted | self._followed(without=member))
+            finally:
+                member.accounts = before if refused else wanted
+            if not member.gone:
+                return refused or _success(_ACCOUNTS)
+            member.accounts = frozenset()
+            await self._follow(self._followed())
+            return failure(_ENDED)
+
+        return await self.turns.take(member, follow)
 
     # What happens by itself.
 
     async def leave(self, member: Member) -> None:
         """A member is gone: what only it had is given up, each topic when it is a minute old."""
         self.book.release(member, tuple(self.book.held_by(member)))
-        had_accounts, member.accounts = bool(member.accounts), frozenset()
+        member.accounts = frozenset()
+        await self.tidy()
+
+    def is_untidy(self) -> bool:
+        """Whether there is something for ``tidy`` to do."""
+        return self.book.next_due <= self._clock() or self._is_to_ask_again()
+
+    def _is_to_ask_again(self) -> bool:
+        if self._ask_again_at == inf:
+            return self._accounts != self._followed()
+        return self._ask_again_at <= self._clock()
+
+    async def tidy(self) -> None:
+        """Bring what OpenD has and what is wanted of it together, as far as it is due."""
         await self.release_due()
-        if had_accounts:
-            async with self._asking:
-                await self._follow(self._followed())
+        if self._is_to_ask_again():
+            await self.turns.take_own(self._ask_again)
 
     async def release_due(self) -> None:
         """End at OpenD what nobody holds any more and is old enough."""
-        async with self._asking:
-            topics = self.book.due(self._clock())
-            self.book.ending(topics)
-            for by, sub_types, some in _groups(topics):
-                c2s = _subscribe_class(by)(
-                    security_list=tuple(topic.message() for topic in some),
-                    sub_type_list=tuple(map(qot_common.SubType, sub_types)),
-                    is_sub_or_un_sub=False,
-                )
-                ended = [Topic(by, topic.security, kind) for topic in some for kind in sub_types]
-                if await self._succeeds(by, c2s):
-                    self.book.forget(ended)
-                else:
-                    self.book.postpone(ended, self._clock() + MINIMUM_SECONDS)
+        if self.book.next_due <= self._clock():
+            await self.turns.take_own(self._release_due)
+
+    async def _release_due(self) -> None:
+        for batch in batches(self.book.ending(self.book.due(self._clock()))):
+            refused = await self._refused(batch.by, end_request(batch))
+            if refused is False:
+                self.book.forget(batch.topics)
+                continue
+            again = self._clock() + MINIMUM_SECONDS
+            for topic in self.book.postpone(batch.topics, again, refused=bool(refused)):
+                _logger.warning("OpenD does not end %s", topic)
 
     async def renew(self, *, restored: bool) -> None:
         """There is a new connection to OpenD; ``restored`` says whether all was asked for again."""
-        self.book.renewed(self._clock())
-        if restored:
-            return
-        async with self._asking:
-            self._accounts = frozenset()
-            await self._follow(self._followed())
-            for topic, entry in tuple(self.book.wanted()):
-                c2s = _subscribe_class(topic.by)(
-                    security_list=(topic.message(),),
-                    sub_type_list=(qot_common.SubType(topic.sub_type),),
-                    is_sub_or_un_sub=True,
-                    is_reg_or_un_reg_push=bool(entry.variants) or None,
-                )
-                rehab_types = [qot_common.RehabType(number) for number in sorted(entry.variants)]
-                if topic.by == QUOTES and any(rehab_types):
-                    c2s = msgspec.structs.replace(c2s, reg_push_rehab_type_list=tuple(rehab_types))
-                if not await self._succeeds(topic.by, _request_for(topic.by, c2s, entry.flags)):
-                    entry.taken = False  # who asks next asks OpenD
-                    _logger.warning("%s could not be subscribed again", topic)
-                    _tell(entry.holders, f"{topic} could not be subscribed again")
+        self.book.renewed(self._clock(), restored=restored)
+        if not restored:
+            self._accounts = None if self._accounts or self._followed() else frozenset()
+            await self.turns.take_own(lambda: self._ask_again(tell=True))
+
+    async def _ask_again(self, *, tell: bool = False) -> None:
+        """Ask for what OpenD should have and has not; what it refuses, once more in a minute."""
+        self._ask_again_at = inf
+        followed = self._followed()
+        c2s = trd_sub_acc_push.C2S(acc_id_list=tuple(sorted(followed)))
+        if followed == self._accounts or await self._refused(_ACCOUNTS, c2s) is False:
+            self._accounts = followed
+        else:
+            self._ask_again_at = self._clock() + MINIMUM_SECONDS
+            if tell:
+                text = "the pushes of accounts could not be asked for again"
+                _tell((member for member in self._members() if member.accounts), text)
+        for topic, entry in self.book.missing():
+            need = Need(entry.flags, tuple(sorted(entry.variants)), first=True)
+            [batch] = batches((topic,))
+            if await self._refused(topic.by, subscribe_request(batch, need)) is False:
+                numbers = set(need.variants)
+                self.book.confirm((topic,), need.flags, numbers, self._clock(), first=True)
+                continue
+            self._ask_again_at = self._clock() + MINIMUM_SECONDS
+            if tell:
+                _logger.warning("%s could not be subscribed again", topic)
+                _tell(entry.holders, f"{topic} could not be subscribed again")
 
     def newest(self, member: Member) -> Iterator[Push]:
         """The newest push of each topic that a member gets pushes of."""
@@ -278,17 +343,6 @@ class Subscribing:
 
     # The small parts.
 
-    def _catch_up_soon(self, member: Member, new: Iterable[tuple[Topic, int]]) -> None:
-        """Send the newest pushes of topics to a member that is new to them, after its answer."""
-        newest = [(topic, variant, self.book.last(topic, variant)) for topic, variant in new]
-        asyncio.get_running_loop().call_soon(self._catch_up, member, newest)
-
-    def _catch_up(self, member: Member, newest: Iterable[tuple[Topic, int, Push | None]]) -> None:
-        for topic, variant, push in newest:
-            # What came meanwhile has gone to the member as to every holder.
-            if push is not None and push is self.book.last(topic, variant) and not member.gone:
-                member.sink.send_push(push)
-
     def _followed(self, without: Member | None = None) -> frozenset[int]:
         return frozenset().union(*(m.accounts for m in self._members() if m is not without))
 
@@ -297,22 +351,22 @@ class Subscribing:
         if accounts == self._accounts:
             return None
         c2s = trd_sub_acc_push.C2S(acc_id_list=tuple(sorted(accounts)))
+        before, self._accounts = self._accounts, None
         response = await self._answer_of(_ACCOUNTS, c2s)
-        if response.ret_type:
-            return response
-        self._accounts = accounts
-        return None
+        self._accounts = before if response.ret_type else accounts
+        return response if response.ret_type else None
 
     async def _answer_of(self, proto_id: int, c2s: Any) -> Any:
         answer = await self._ask(proto_id, c2s)
         with answered():
             return codec.decode(registry.response_class(proto_id), answer)
 
-    async def _succeeds(self, proto_id: int, c2s: Any) -> bool:
+    async def _refused(self, proto_id: int, c2s: Any) -> bool | None:
+        """Whether OpenD refuses a request; None where it does not answer."""
         try:
-            return not (await self._answer_of(proto_id, c2s)).ret_type
+            return bool((await self._answer_of(proto_id, c2s)).ret_type)
         except FutukitError:
-            return False
+            return None
 
 
 def _is_too_much(c2s: Any) -> bool:
@@ -328,7 +382,7 @@ def _tell(members: Iterable[Member], text: str) -> None:
             member.sink.send_push(push)
 
 
-def _done(proto_id: int) -> Any:
+def _success(proto_id: int) -> Any:
     module = {
         QUOTES: qot_sub,
         EVENT_CONTRACTS: qot_sub_event_contract,
@@ -336,36 +390,3 @@ def _done(proto_id: int) -> Any:
         _ACCOUNTS: trd_sub_acc_push,
     }[proto_id]
     return success(proto_id, module.S2C())
-
-
-def _subscribe_class(by: int) -> type[Any]:
-    return qot_sub.C2S if by == QUOTES else qot_sub_event_contract.C2S
-
-
-def _request_for(by: int, c2s: Any, flags: Flags) -> Any:
-    """The request to OpenD that serves a member's request and those who hold the topics already.
-
-    Pushes are never unregistered there: others may want them.
-    """
-    fields: dict[str, Any] = {}
-    if not c2s.is_reg_or_un_reg_push:
-        fields["is_reg_or_un_reg_push"] = None
-    if by == QUOTES:
-        fields["session"] = Session(flags.session) if flags.session else None
-        fields["extended_time"] = flags.extended_time or None
-        fields["is_sub_order_book_detail"] = flags.detail or None
-    return msgspec.structs.replace(c2s, **fields)
-
-
-def _groups(topics: Iterable[Topic]) -> Iterable[tuple[int, tuple[int, ...], list[Topic]]]:
-    """Topics by what subscribes them and the types of each security, one topic per security."""
-    types: dict[tuple[int, str], list[Topic]] = {}
-    for topic in topics:
-        types.setdefault((topic.by, topic.security), []).append(topic)
-    alike: dict[tuple[int, tuple[int, ...]], list[Topic]] = {}
-    for (by, _), found in types.items():
-        kinds = tuple(sorted(topic.sub_type for topic in found))
-        alike.setdefault((by, kinds), []).append(found[0])
-    for (by, kinds), found in alike.items():
-        for start in range(0, len(found), _SECURITIES_PER_REQUEST):
-            yield by, kinds, found[start : start + _SECURITIES_PER_REQUEST]

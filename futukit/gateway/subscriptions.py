@@ -13,13 +13,20 @@ from math import inf
 from typing import Final
 
 from futukit.core.push import Push
+from futukit.gateway.asking import Need
 from futukit.gateway.members import Member
 from futukit.gateway.topics import Flags, Topic
 
-__all__ = ["MINIMUM_SECONDS", "Entry", "Held", "TopicBook"]
+__all__ = ["MINIMUM_SECONDS", "MOST_EARLY", "MOST_REFUSALS", "Entry", "Held", "TopicBook"]
 
 MINIMUM_SECONDS: Final = 60.0
 """A subscription younger than this cannot be given up (OpenD's rule)."""
+
+MOST_EARLY: Final = 1000
+"""Pushes of a topic that are kept while OpenD is asked for it."""
+
+MOST_REFUSALS: Final = 3
+"""What OpenD has refused to end so often it will not end: it is believed not to have it."""
 
 
 @dataclass(slots=True)
@@ -36,16 +43,21 @@ class Entry:
     """One topic as OpenD has it.
 
     ``variants`` are those whose pushes come, ``begun`` those whose first push was asked for, and
-    ``last`` is the newest push of each. ``taken`` is false until OpenD has confirmed it.
+    ``last`` is the newest push of each. ``taken`` says that OpenD has confirmed it, ``doubtful``
+    that it may have it. ``early`` is what came since it was asked for, while it is, and
+    ``refusals`` how often OpenD would not end it.
     """
 
     since: float
     flags: Flags
     taken: bool = False
+    doubtful: bool = False
     variants: set[int] = field(default_factory=set)
     begun: set[int] = field(default_factory=set)
     last: dict[int, Push] = field(default_factory=dict)
     holders: dict[Member, Held] = field(default_factory=dict)
+    early: list[tuple[int, Push]] | None = None
+    refusals: int = 0
 
 
 class TopicBook:
@@ -61,72 +73,95 @@ class TopicBook:
 
     # What OpenD has.
 
-    def lacks(
-        self, topics: Iterable[Topic], flags: Flags, wanted: dict[Topic, set[int]], *, first: bool
-    ) -> bool:
-        """Whether OpenD must be asked before these topics can be held like that.
+    def __contains__(self, topic: Topic) -> bool:
+        return topic in self._entries
 
-        With ``first`` there has to be a first push of what is ``wanted``, or one on its way.
+    def need(
+        self, topic: Topic, flags: Flags | None, numbers: set[int], *, first: bool
+    ) -> Need | None:
+        """What OpenD must be asked before a topic can be held like that; None for nothing.
+
+        ``numbers`` are the variants to push, ``flags`` None leaves them as they are. With
+        ``first`` there has to be a first push of each variant, or one on its way.
         """
-        for topic in topics:
-            entry = self._entries.get(topic)
-            if entry is None or not entry.taken or entry.flags.joined(flags) != entry.flags:
-                return True
-            numbers = wanted.get(topic, set())
-            if not numbers <= entry.variants:
-                return True
-            if first and not numbers <= entry.begun | entry.last.keys():
-                return True
-        return False
-
-    def joined(self, topics: Iterable[Topic], flags: Flags) -> Flags:
-        """Flags that serve the holders of these topics, and a new one with ``flags``."""
-        for topic in topics:
-            if topic in self._entries:
-                flags = flags.joined(self._entries[topic].flags)
-        return flags
+        entry = self._entries.get(topic)
+        if entry is None or not (entry.taken or entry.holders):
+            return Need(flags or Flags(), tuple(sorted(numbers)), first)
+        joined = entry.flags if flags is None else entry.flags.joined(flags)
+        if not entry.taken or joined != entry.flags:
+            return Need(joined, tuple(sorted(numbers | entry.variants)), first)
+        lacking = numbers - entry.variants
+        if first:
+            lacking |= numbers - entry.begun - entry.last.keys()
+        return Need(joined, tuple(sorted(lacking)), first) if lacking else None
 
     def expect(self, topics: Iterable[Topic], now: float) -> None:
-        """These are about to be asked for: their first pushes may come before the answer."""
+        """These are about to be asked for: pushes may come before the answer, and are kept."""
         for topic in topics:
-            if topic not in self._entries:
-                self._entries[topic] = Entry(now, Flags())
+            entry = self._entries.get(topic)
+            if entry is None or not (entry.taken or entry.holders):
+                # What was known of it was of another subscription.
+                doubtful = entry is not None and entry.doubtful
+                entry = self._entries[topic] = Entry(now, Flags(), doubtful=doubtful)
+            if entry.early is None:
+                entry.early = []
+
+    def settle(self, topics: Iterable[Topic]) -> None:
+        """The asking is over, and what came meanwhile has been given out."""
+        for topic in topics:
+            if topic in self._entries:
+                self._entries[topic].early = None
 
     def confirm(
-        self,
-        topics: Iterable[Topic],
-        flags: Flags,
-        wanted: dict[Topic, set[int]],
-        now: float,
-        *,
-        first: bool,
+        self, topics: Iterable[Topic], flags: Flags, variants: set[int], now: float, *, first: bool
     ) -> None:
         """OpenD has these now; who does not get a holder is given up when it is old enough."""
         for topic in topics:
-            entry = self._entries.setdefault(topic, Entry(now, flags))
+            entry = self._entries[topic]
             if not entry.taken:
-                entry.since = now
-            entry.taken = True
+                entry.since, entry.variants, entry.begun = now, set(), set()
+            entry.taken, entry.doubtful = True, False
             entry.flags = flags
-            entry.variants |= wanted.get(topic, set())
+            entry.variants |= variants
             if first:
-                entry.begun |= wanted.get(topic, set())
-            if not entry.holders:
-                self._free[topic] = entry.since + MINIMUM_SECONDS
+                entry.begun |= variants
+            self._free_unheld(topic, entry.since)
 
     def fail(self, topics: Iterable[Topic]) -> None:
-        """OpenD refused: what it did not have before is forgotten."""
+        """OpenD refused: what it did not have before and nobody holds is forgotten."""
         for topic in topics:
-            entry = self._entries.get(topic)
-            if entry is not None and not entry.taken:
-                del self._entries[topic]
+            entry = self._entries[topic]
+            if not (entry.taken or entry.doubtful or entry.holders):
+                self.forget((topic,))
 
-    def renewed(self, now: float) -> None:
-        """There is a new connection to OpenD: what was taken is a new subscription there."""
+    def doubt(self, topics: Iterable[Topic], now: float) -> None:
+        """OpenD was asked and did not answer: it may have these.
+
+        Who wants them asks again; what nobody wants is ended when it is old enough.
+        """
+        for topic in topics:
+            entry = self._entries[topic]
+            if not entry.taken:
+                entry.doubtful = True
+                self._free_unheld(topic, now)
+
+    def _free_unheld(self, topic: Topic, since: float) -> None:
+        if not self._entries[topic].holders:
+            self._free[topic] = since + MINIMUM_SECONDS
+
+    def renewed(self, now: float, *, restored: bool) -> None:
+        """There is a new connection to OpenD; ``restored`` says whether it took all of it again."""
         for topic, entry in self._entries.items():
             entry.since = now
+            if not restored:
+                entry.taken, entry.doubtful = False, entry.taken
             if topic in self._free:
                 self._free[topic] = now + MINIMUM_SECONDS
+
+    def missing(self) -> tuple[tuple[Topic, Entry], ...]:
+        """What is held and OpenD does not have."""
+        entries = self._entries.items()
+        return tuple((topic, one) for topic, one in entries if one.holders and not one.taken)
 
     def due(self, now: float) -> tuple[Topic, ...]:
         """What nobody holds and OpenD can be asked to end."""
@@ -137,55 +172,71 @@ class TopicBook:
         """When something is due next; ``inf`` for never."""
         return min(self._free.values(), default=inf)
 
-    def ending(self, topics: Iterable[Topic]) -> None:
-        """OpenD is about to be asked to end these: nobody can hold them without asking, too."""
-        for topic in topics:
-            self._entries[topic].taken = False
+    def ending(self, topics: Iterable[Topic]) -> list[Topic]:
+        """Those of these that OpenD has to be asked to end; the others it does not have.
 
-    def postpone(self, topics: Iterable[Topic], until: float) -> None:
-        """Ending these did not work: try again later."""
+        From here on it is not known whether it has them: nobody can hold them without asking.
+        """
+        asked = []
         for topic in topics:
-            self._entries[topic].taken = True
+            entry = self._entries[topic]
+            if entry.taken or entry.doubtful:
+                entry.taken, entry.doubtful = False, True
+                asked.append(topic)
+            else:
+                self.forget((topic,))
+        return asked
+
+    def postpone(self, topics: Iterable[Topic], until: float, *, refused: bool) -> list[Topic]:
+        """Ending these did not work: try again later. Gives those that were refused too often."""
+        hopeless = []
+        for topic in topics:
+            entry = self._entries[topic]
+            entry.refusals += refused
             self._free[topic] = until
+            if entry.refusals >= MOST_REFUSALS:
+                hopeless.append(topic)
+        self.forget(hopeless)
+        return hopeless
 
     def forget(self, topics: Iterable[Topic]) -> None:
-        """OpenD has ended these."""
+        """OpenD does not have these, and nobody holds them."""
         for topic in topics:
-            del self._free[topic]
+            self._free.pop(topic, None)
             del self._entries[topic]
 
     # Who holds what.
 
-    def hold(
-        self,
-        member: Member,
-        topics: Iterable[Topic],
-        flags: Flags,
-        wanted: dict[Topic, set[int]] | None,
-        now: float,
-    ) -> list[tuple[Topic, int]]:
-        """Let a member have topics; gives those whose pushes are new to it, with their variants.
-
-        ``wanted`` are the variants to push; None leaves those that there are.
-        """
+    def hold(self, member: Member, topics: Iterable[Topic], flags: Flags, now: float) -> None:
+        """Let a member have topics."""
         mine = self._held.setdefault(member, {})
         for topic in topics:
-            held = mine.get(topic)
-            if held is None:
-                held = mine[topic] = self._entries[topic].holders[member] = Held(now, flags)
+            held = mine.setdefault(topic, Held(now, flags))
             held.flags = flags
+            self._entries[topic].holders[member] = held
             self._free.pop(topic, None)
-        return [] if wanted is None else self.register(member, wanted)
 
-    def register(self, member: Member, wanted: dict[Topic, set[int]]) -> list[tuple[Topic, int]]:
-        """Push these variants to a member; gives those that are new to it."""
-        new = []
+    def register(self, member: Member, wanted: dict[Topic, set[int]], *, first: bool) -> list[Push]:
+        """Push these variants of held topics to a member; gives what it is to get at once.
+
+        That is what came since they were asked for, and with ``first`` the newest push of what
+        came before.
+        """
+        missed: list[Push] = []
         for topic, numbers in wanted.items():
             held = self._held.get(member, {}).get(topic)
-            if held is not None:
-                new += [(topic, number) for number in sorted(numbers - held.variants)]
-                held.variants |= numbers
-        return new
+            if held is None:
+                continue
+            entry = self._entries[topic]
+            for number in sorted(numbers):
+                came = [push for variant, push in entry.early or () if variant == number]
+                if came:
+                    # Who had the variant before has got them, as every holder.
+                    missed += [] if number in held.variants else came
+                elif first and number in entry.last:
+                    missed.append(entry.last[number])
+            held.variants |= numbers
+        return missed
 
     def unregister(self, member: Member, topics: Iterable[Topic]) -> None:
         """Push nothing of these topics to a member any more; they stay subscribed."""
@@ -208,8 +259,7 @@ class TopicBook:
             if mine.pop(topic, None) is not None:
                 entry = self._entries[topic]
                 del entry.holders[member]
-                if not entry.holders:
-                    self._free[topic] = entry.since + MINIMUM_SECONDS
+                self._free_unheld(topic, entry.since)
         if not mine:
             self._held.pop(member, None)
 
@@ -224,6 +274,8 @@ class TopicBook:
         entry = self._entries.get(topic)
         if entry is not None:
             entry.last[variant] = push
+            if entry.early is not None and len(entry.early) < MOST_EARLY:
+                entry.early.append((variant, push))
             for member, held in entry.holders.items():
                 if variant in held.variants:
                     yield member
@@ -237,9 +289,3 @@ class TopicBook:
     def holders(self) -> int:
         """How many holdings there are: topics, each counted for each member that has it."""
         return sum(map(len, self._held.values()))
-
-    def wanted(self) -> Iterator[tuple[Topic, Entry]]:
-        """Every topic that somebody holds, with what OpenD should have of it."""
-        for topic, entry in self._entries.items():
-            if entry.holders:
-                yield topic, entry

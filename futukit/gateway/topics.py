@@ -25,6 +25,8 @@ _KLINES: Final = frozenset(
 _PLAIN: Final = (0,)
 _RTH: Final = 1
 _ETH: Final = 2
+_ALL: Final = 3
+_OVERNIGHT: Final = 4
 
 
 class Topic(NamedTuple):
@@ -42,33 +44,54 @@ class Topic(NamedTuple):
         market, _, code = self.security.partition("_")
         return Security(market=QotMarket(int(market)), code=code)
 
+    @property
+    def is_kline(self) -> bool:
+        """Whether its data are K-lines."""
+        return self.sub_type in _KLINES
+
     def __str__(self) -> str:
         return f"{self.security} type {self.sub_type}"
 
 
 class Flags(NamedTuple):
-    """How a topic is subscribed: a part of the US day, and how much of an order book."""
+    """How a topic is subscribed.
+
+    Quotes: a part of the US day, and how much of an order book. Event contracts: the sources of
+    their K-lines. ``header`` is the QotHeader of who asked first with one.
+    """
 
     session: int = 0
     extended_time: bool = False
     detail: bool = False
+    sources: frozenset[int] = frozenset()
+    header: Any = None
 
     @classmethod
     def of(cls, c2s: Any) -> Flags:
-        """The flags of a request (3001; 3455 has none)."""
+        """The flags of a request (3001, 3455)."""
         return cls(
             int(getattr(c2s, "session", None) or 0),
             bool(getattr(c2s, "extended_time", None)),
             bool(getattr(c2s, "is_sub_order_book_detail", None)),
+            frozenset(map(int, getattr(c2s, "kline_source", ()))),
+            c2s.header,
         )
 
     def joined(self, other: Flags) -> Flags:
         """What serves both."""
         session = max(self.session, other.session)
+        if session == _OVERNIGHT and min(self.session, other.session) not in (0, _OVERNIGHT):
+            session = _ALL  # which holds the other parts too; OVERNIGHT is itself alone
         extended = self.extended_time or other.extended_time
         # A session that is named wins over extendedTime: the regular one would take it away.
         session = _ETH if session == _RTH and extended else session
-        return Flags(session, extended, self.detail or other.detail)
+        return Flags(
+            session,
+            extended,
+            self.detail or other.detail,
+            self.sources | other.sources,
+            other.header if self.header is None else self.header,
+        )
 
 
 def topics_of(by: int, c2s: Any) -> tuple[Topic, ...]:
@@ -84,7 +107,7 @@ def topics_of(by: int, c2s: Any) -> tuple[Topic, ...]:
 
 def variants(topic: Topic, rehab_types: Iterable[int]) -> tuple[int, ...]:
     """The variants of a topic that a list of adjustments asks for; without one, forward."""
-    if topic.by == EVENT_CONTRACTS or topic.sub_type not in _KLINES:
+    if topic.by == EVENT_CONTRACTS or not topic.is_kline:
         return _PLAIN
     return tuple(map(int, rehab_types)) or (int(RehabType.FORWARD),)
 

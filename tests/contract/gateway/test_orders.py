@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from futukit.enums import OrderType, TrdMarket, TrdSide
+from futukit.enums import ModifyOrderOp, OrderType, TrdMarket, TrdSide
 from futukit.messages import (
     common,
     qot_common,
@@ -163,12 +164,24 @@ def combo(header: trd_common.TrdHeader, packet: common.PacketID) -> trd_place_co
     )
 
 
+LOOKING = ("trade:simulate", "acc:read")
+
+
+def changed(
+    header: trd_common.TrdHeader, order_id: int, op: ModifyOrderOp = ModifyOrderOp.NORMAL, **to: Any
+) -> trd_modify_order.C2S:
+    """A change of an order."""
+    return trd_modify_order.C2S(
+        packet_id=NO_PACKET, header=header, order_id=order_id, modify_order_op=op, **to
+    )
+
+
 CHANGES: list[tuple[dict[str, Any], int, str | None]] = [
-    ({"symbols": ("HK.00700",), "sides": ("buy",), "max_order_value": Decimal(30000)}, 1, None),
-    ({"markets": ("US",)}, 1, "market HK is not among"),
-    ({"symbols": ("HK.00005",)}, 1, "HK.00700 is not among"),
-    ({"sides": ("sell",)}, 1, "may not buy"),
-    ({"max_order_value": Decimal(29999)}, 1, "worth 30000"),
+    ({"symbols": ("HK.00700",), "sides": ("buy",), "max_order_value": Decimal(30000)}, 2, None),
+    ({"markets": ("US",)}, 2, "market HK is not among"),
+    ({"symbols": ("HK.00005",)}, 2, "HK.00700 is not among"),
+    ({"sides": ("sell",)}, 2, "may not buy"),
+    ({"max_order_value": Decimal(29999)}, 2, "worth 30000"),
     ({"accounts": (1,), "markets": ("US",)}, 0, "not among those of key"),
     ({"orders_per_minute": 2}, 0, None),
 ]
@@ -181,19 +194,12 @@ def test_an_order_of_before_is_asked_for_and_held_to_the_limits(
     """OpenD has it from elsewhere, as after a restart of the gateway."""
 
     async def scenario() -> None:
-        async with scene(keys={"held": ("trade:simulate", limits)}) as it:
+        async with scene(keys={"held": (*LOOKING, limits)}) as it:
             desk, held = it.plain(), it.plain("held")
             header, *_ = await paper(desk)
             placed = await desk.must(2202, order(header))
-            change = trd_modify_order.C2S(
-                packet_id=NO_PACKET,
-                header=header,
-                order_id=placed.order_id,
-                modify_order_op=trd_common.ModifyOrderOp.NORMAL,
-                qty=100.0,
-                price=300.0,
-            )
-            for _ in range(2):  # what has been found is remembered
+            change = changed(header, placed.order_id, qty=100.0, price=300.0)
+            for _ in range(2):  # what has been found is not remembered
                 if reason is None:
                     await held.must(2205, change)
                 else:
@@ -208,24 +214,69 @@ def test_an_order_of_before_is_asked_for_and_held_to_the_limits(
 
 def test_an_order_that_opend_does_not_list_cannot_be_changed() -> None:
     async def scenario() -> None:
-        async with scene(keys={"held": ("trade:simulate", {"sides": ("buy",)})}) as it:
+        async with scene(keys={"held": (*LOOKING, {"sides": ("buy",)})}) as it:
             desk, held = it.plain(), it.plain("held")
             header, *_ = await paper(desk)
-            change = trd_modify_order.C2S(
-                packet_id=NO_PACKET,
-                header=header,
-                order_id=12345,
-                modify_order_op=trd_common.ModifyOrderOp.NORMAL,
-                qty=100.0,
-                price=300.0,
-            )
-            for c2s in (change, replace(change, header=replace(header, acc_id=7))):
+            change = changed(header, 12345, qty=100.0, price=300.0)
+            elsewhere = replace(change, header=replace(header, acc_id=7))
+            for c2s, reason in (
+                (change, "OpenD lists no such order"),
+                (elsewhere, "OpenD does not say"),
+            ):
                 status, text = await held.status(2205, c2s)
                 assert status == "PERMISSION_DENIED"
-                assert "OpenD lists no such order" in text
+                assert reason in text
             # To cancel is always allowed: what comes of it is OpenD's to say.
             cancel = replace(change, modify_order_op=trd_common.ModifyOrderOp.CANCEL)
             assert await held.refused(2205, cancel)
             assert len(it.upstream(2205)) == 1
+
+    run(scenario())
+
+
+def test_an_order_that_others_have_made_larger_does_not_come_back() -> None:
+    async def scenario() -> None:
+        most = {"max_order_value": Decimal(30000)}
+        keys = {"held": (*LOOKING, most), "blind": ("trade:simulate", most)}
+        async with scene(keys=keys) as it:
+            desk, held, blind = it.plain(), it.plain("held"), it.plain("blind")
+            header, *_ = await paper(desk)
+            order_id = (await held.must(2202, order(header))).order_id
+            enable = changed(header, order_id, ModifyOrderOp.ENABLE)
+            disable = changed(header, order_id, ModifyOrderOp.DISABLE)
+            await desk.must(2205, disable)
+            await held.must(2205, enable)
+            await desk.must(2205, changed(header, order_id, qty=1000.0, price=300.0))
+            await desk.must(2205, disable)
+            status, text = await held.status(2205, enable)
+            assert (status, "worth 300000" in text) == ("PERMISSION_DENIED", True)
+            asked = len(it.upstream(2201))
+            status, text = await blind.status(2205, enable)
+            assert (status, "lacks acc:read" in text) == ("PERMISSION_DENIED", True)
+            assert len(it.upstream(2201)) == asked == 2
+
+    run(scenario())
+
+
+def test_orders_that_do_not_go_out_leave_their_minute_to_others() -> None:
+    async def scenario() -> None:
+        async with scene(keys={"held": (*LOOKING, {"orders_per_minute": 2})}) as it:
+            held = it.plain("held")
+            header, *_ = await paper(held)
+            it.wire.down()
+            await until(lambda: "upstream_up 0.0" in it.gateway.metrics.text())
+            for _ in range(3):
+                assert (await held.status(2202, order(header)))[0] == "UNAVAILABLE"
+            it.wire.up()
+            await until(lambda: "upstream_up 1.0" in it.gateway.metrics.text())
+            # One that OpenD refuses has gone out, and so has one that is lost on its way.
+            assert "out of bounds" in await held.refused(2202, replace(order(header), price=1.0))
+            await it.opend.fault("silence", proto_id=2202)
+            lost = asyncio.ensure_future(held.status(2202, order(header)))
+            await until(lambda: len(it.upstream(2202)) == 2)
+            it.wire.cut()
+            assert "is not known" in (await lost)[1]
+            status, text = await held.status(2202, order(header))
+            assert (status, "2 orders a minute" in text) == ("RESOURCE_EXHAUSTED", True)
 
     run(scenario())

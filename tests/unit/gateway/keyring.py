@@ -14,6 +14,7 @@ from futukit.codec.plan import plan_of
 from futukit.enums import ModifyOrderOp, OrderType, QotMarket, TrdEnv, TrdMarket, TrdSide
 from futukit.gateway.access import Access
 from futukit.gateway.keys import Key, KeyStore, make_key
+from futukit.gateway.limits import Counted
 from futukit.gateway.refusals import Refused
 from futukit.messages import (
     common,
@@ -58,21 +59,23 @@ class Keyring:
         self.store.reload()
 
 
-def passes(ring: Keyring, proto_id: int, c2s: Any, now: float = NOW) -> None:
+def passes(ring: Keyring, proto_id: int, c2s: Any, now: float = NOW, listed: Any = None) -> Counted:
     """Check a request that must pass."""
-    ring.access.check(ring.grant, proto_id, c2s, now)
+    return ring.access.check(ring.grant, proto_id, c2s, now, listed)
 
 
-def refused(ring: Keyring, proto_id: int, c2s: Any, now: float = NOW) -> Refused:
+def refused(
+    ring: Keyring, proto_id: int, c2s: Any, now: float = NOW, listed: Any = None
+) -> Refused:
     """How a request that must not pass is refused."""
     with pytest.raises(Refused) as caught:
-        ring.access.check(ring.grant, proto_id, c2s, now)
+        ring.access.check(ring.grant, proto_id, c2s, now, listed)
     return caught.value
 
 
-def denied(ring: Keyring, proto_id: int, c2s: Any) -> str:
+def denied(ring: Keyring, proto_id: int, c2s: Any, listed: Any = None) -> str:
     """Why a request is outside of what the key may do."""
-    error = refused(ring, proto_id, c2s)
+    error = refused(ring, proto_id, c2s, listed=listed)
     assert (error.status, error.retry_after) == ("PERMISSION_DENIED", 0.0)
     return error.reason
 

@@ -10,6 +10,7 @@ import pytest
 
 from futukit.enums import (
     ModifyOrderOp,
+    OptionStrategyType,
     OrderStatus,
     OrderType,
     TrdEnv,
@@ -63,7 +64,8 @@ NAMED_LIMITS: list[dict[str, Any]] = [
     {"symbols": ("HK.00700",)},
     {"sides": ("buy",)},
 ]
-STRANGER = "OpenD lists no such order, nor has this key placed it"
+NET = "the price of a combo is the net of its legs"
+STRANGER = "this key has not placed the order through the gateway, and lacks acc:read"
 
 
 @pytest.mark.parametrize("limits", NAMED_LIMITS, ids=lambda limits: next(iter(limits)))
@@ -163,9 +165,12 @@ def test_a_known_order_keeps_its_type_and_value(ring: Keyring) -> None:
     ring.change(max_order_value=Decimal(30000))
     # Its price is not read, whatever the change says.
     assert "no known value" in denied(ring, 2205, modify(order_id=1))
-    for c2s in (modify(ModifyOrderOp.ENABLE, 1), modify(ModifyOrderOp.ENABLE, 9)):
-        assert "no known value" in denied(ring, 2205, c2s)
-    assert "no known value" in denied(ring, 2237, reconfirm(9))
+    assert "no known value" in denied(ring, 2205, modify(ModifyOrderOp.ENABLE, 1))
+    for c2s in (modify(ModifyOrderOp.ENABLE, 9), modify(ModifyOrderOp.NORMAL, 9)):
+        reason = denied(ring, 2205, c2s)
+        assert "no known value" in reason
+        assert STRANGER in reason
+    assert STRANGER in denied(ring, 2237, reconfirm(9))
     passes(ring, 2205, modify(order_id=2))
     passes(ring, 2205, modify(ModifyOrderOp.ENABLE, 2))
     passes(ring, 2237, reconfirm(2))
@@ -211,6 +216,9 @@ def test_a_combo_is_remembered_by_its_text_id(ring: Keyring) -> None:
     passes(ring, 2205, modify(order_id=0, order_id_ex="E5"))
     ring.change(symbols=("HK.00700",))
     assert "HK.00001" in denied(ring, 2205, modify(order_id=0, order_id_ex="E5"))
+    ring.change(symbols=(), max_order_value=Decimal(30000))
+    for op in RISING:
+        assert NET in denied(ring, 2205, modify(op, 0, order_id_ex="E5"))
 
 
 def test_the_orders_of_one_key_are_unknown_to_another(ring: Keyring) -> None:
@@ -221,7 +229,7 @@ def test_the_orders_of_one_key_are_unknown_to_another(ring: Keyring) -> None:
 
 
 def test_the_memory_of_orders_is_bounded() -> None:
-    ledger, act = Ledger(), Act((), (), OrderType.NORMAL, None)
+    ledger, act = Ledger(), Act((), (), "", None)
     for number in range(1, MOST_NOTES + 3):
         ledger.add(header(), (number,), act._replace(value=Decimal(number)))
     assert len(ledger._notes) == MOST_NOTES
@@ -240,10 +248,16 @@ def test_an_id_that_is_used_again_stands_for_the_new_order(ring: Keyring) -> Non
     passes(ring, 2205, modify(order_id=0, order_id_ex="E5"))
 
 
-# Orders that are not remembered: OpenD is asked.
+# OpenD is asked.
+
+LOOKING = (*TRADE, "acc:read")
+UNLISTED = "OpenD lists no such order, nor has this key placed it"
+UNTOLD = "OpenD does not say what the order is"
+NOT_ONE = "its ids are not those of one order"
+VALUED = [(2205, modify(ModifyOrderOp.ENABLE)), (2237, reconfirm())]
 
 
-def listed(**fields: Any) -> trd_common.Order:
+def order(**fields: Any) -> trd_common.Order:
     """Order 5 as OpenD lists it: buy 100 of HK.00700 at 300."""
     default: dict[str, Any] = {
         "trd_side": TrdSide.BUY,
@@ -261,79 +275,137 @@ def listed(**fields: Any) -> trd_common.Order:
     return trd_common.Order(**default | fields)
 
 
-def asked(ring: Keyring, c2s: Any, *orders: trd_common.Order) -> Any:
-    """The question before a change, which OpenD answers with these orders."""
-    question = ring.access.order_in_question(ring.grant, 2205, c2s, NOW)
-    if question is not None:
-        s2c = trd_get_order_list.S2C(header=c2s.header, order_list=orders)
-        ring.access.note_found(ring.grant, c2s, s2c)
-    return question
+def listed(*orders: trd_common.Order) -> trd_get_order_list.S2C:
+    """What OpenD answers."""
+    return trd_get_order_list.S2C(header=header(), order_list=orders)
+
+
+def question(ring: Keyring, c2s: Any, proto_id: int = 2205) -> Any:
+    """The question before a change."""
+    return ring.access.order_in_question(ring.grant, proto_id, c2s, NOW)
 
 
 def test_the_question_names_the_order_by_its_ids(ring: Keyring) -> None:
-    ring.make(scopes=TRADE, sides=("buy",))
-    question = asked(ring, modify(order_id=0, order_id_ex="E5"))
-    assert question.filter_conditions == trd_common.TrdFilterConditions(order_id_ex_list=("E5",))
-    question = asked(ring, modify(), listed())
-    assert question.header == header()
-    assert question.filter_conditions == trd_common.TrdFilterConditions(id_list=(5,))
-    assert not question.refresh_cache
-    passes(ring, 2205, modify())
-    passes(ring, 2237, reconfirm())
+    ring.make(scopes=LOOKING, sides=("buy",))
+    for c2s, fields in (
+        (modify(order_id=0, order_id_ex="E5"), {"order_id_ex_list": ("E5",)}),
+        (modify(), {"id_list": (5,)}),
+    ):
+        asked = question(ring, c2s)
+        assert asked.header == header()
+        assert asked.filter_conditions == trd_common.TrdFilterConditions(**fields)
+        assert not asked.refresh_cache
 
 
 def test_nothing_is_asked_where_no_limit_needs_it(ring: Keyring) -> None:
     for limits in ({}, {"orders_per_minute": 1}, {"accounts": (1,)}):
-        ring.make(scopes=TRADE, **limits)
-        assert asked(ring, modify()) is None
-    ring.make(scopes=TRADE, sides=("buy",))
+        ring.make(scopes=LOOKING, **limits)
+        assert question(ring, modify()) is None
+    ring.make(scopes=LOOKING, sides=("buy",), max_order_value=Decimal(30000))
     for c2s in (modify(order_id=0), *(modify(op) for op in FALLING)):
-        assert asked(ring, c2s) is None
-    assert ring.access.order_in_question(ring.grant, 2202, place(), NOW) is None
+        assert question(ring, c2s) is None
+    assert question(ring, place(), 2202) is None
+    placed(ring)
+    assert question(ring, modify()) is None  # it brings its value along
 
 
 def test_nothing_is_asked_for_who_may_not_trade(ring: Keyring) -> None:
-    for scopes, limits in ((("trade:real",), {}), (TRADE, {"accounts": (2,)})):
+    for scopes, limits in ((("trade:real", "acc:read"), {}), (LOOKING, {"accounts": (2,)})):
         ring.make(scopes=scopes, sides=("buy",), **limits)
         with pytest.raises(Refused):
-            asked(ring, modify())
+            question(ring, modify())
+
+
+def test_nothing_is_asked_for_who_may_not_read_accounts(ring: Keyring) -> None:
+    ring.make(scopes=TRADE, max_order_value=Decimal(30000))
+    for proto_id, c2s in VALUED:
+        assert question(ring, c2s, proto_id) is None
+        assert STRANGER in denied(ring, proto_id, c2s)
+    placed(ring)
+    for proto_id, c2s in VALUED:
+        assert question(ring, c2s, proto_id) is None
+        passes(ring, proto_id, c2s)  # by memory
+
+
+def test_what_opend_lists_holds_for_one_check(ring: Keyring) -> None:
+    ring.make(scopes=LOOKING, sides=("buy",))
+    s2c = trd_modify_order.S2C(header=header(), order_id=5, order_id_ex="E5")
+    for _ in range(2):
+        assert question(ring, modify()) is not None
+        passes(ring, 2205, modify(), listed=listed(order()))
+        ring.access.note_order(ring.grant, 2205, modify(), s2c)
+        assert UNTOLD in denied(ring, 2205, modify())
+
+
+def test_the_worth_of_an_order_is_opends_to_say(ring: Keyring) -> None:
+    """Another key may have changed it meanwhile, or the app."""
+    ring.make(scopes=LOOKING, max_order_value=Decimal(30000))
+    placed(ring)
+    alias = trd_modify_order.S2C(header=header(), order_id=5, order_id_ex="E8")
+    ring.access.note_order(ring.grant, 2205, modify(), alias)
+    for proto_id, c2s in VALUED:
+        assert question(ring, c2s, proto_id) is not None
+        assert "worth 30300" in denied(ring, proto_id, c2s, listed(order(qty=101.0)))
+        assert UNTOLD in denied(ring, proto_id, c2s)  # it did not answer
+        passes(ring, proto_id, c2s, listed=listed())  # so new that it is not listed yet
+        passes(ring, proto_id, c2s, listed=listed(order()))
+    both = modify(ModifyOrderOp.ENABLE, order_id_ex="E8")
+    assert NOT_ONE in denied(ring, 2205, both, listed(order(qty=101.0)))
+    ring.change(max_order_value=None, sides=("buy",))
+    for proto_id, c2s in VALUED:
+        assert question(ring, c2s, proto_id) is None
 
 
 @pytest.mark.parametrize(
-    ("order", "reason"),
+    ("fields", "reason"),
     [
-        (listed(), None),
-        (listed(sec_market=TrdSecMarket.HK, trd_market=TrdMarket.HK), None),
-        (listed(trd_market=TrdMarket.US), "US.00700"),
-        (listed(trd_market=TrdMarket.HK, sec_market=TrdSecMarket.US), "cannot be told"),
-        (listed(code="00001"), "HK.00001"),
-        (listed(trd_side=TrdSide.SELL), "may not sell"),
-        (listed(trd_side=TrdSide.UNKNOWN), "side cannot be told"),
-        (listed(combo_legs=(leg(),)), None),
-        (listed(combo_legs=(leg(), leg("00001"))), "HK.00001"),
-        (listed(combo_legs=(leg(side=TrdSide.SELL),)), "may not sell"),
-        (listed(order_type=OrderType.MARKET), "no known value"),
-        (listed(qty=101.0), "worth 30300"),
-        (listed(price=None), "no known value"),
-        (listed(order_amount=30001.0), "worth 30001"),
-        (listed(order_id=6), STRANGER),
-        (listed(order_id=6, order_id_ex="5"), STRANGER),
+        ({}, None),
+        ({"sec_market": TrdSecMarket.HK, "trd_market": TrdMarket.HK}, None),
+        ({"strategy_type": OptionStrategyType.SINGLE_OPTION}, None),
+        ({"trd_market": TrdMarket.US}, "US.00700"),
+        ({"trd_market": TrdMarket.HK, "sec_market": TrdSecMarket.US}, "cannot be told"),
+        ({"code": "00001"}, "HK.00001"),
+        ({"trd_side": TrdSide.SELL}, "may not sell"),
+        ({"trd_side": TrdSide.UNKNOWN}, "side cannot be told"),
+        ({"combo_legs": (leg(),)}, NET),
+        ({"combo_legs": (leg(), leg("00001"))}, "HK.00001"),
+        ({"combo_legs": (leg(side=TrdSide.SELL),)}, "may not sell"),
+        ({"strategy_type": OptionStrategyType.SPREAD}, "security cannot be told"),
+        ({"order_type": OrderType.MARKET}, "no known value"),
+        ({"qty": 101.0}, "worth 30300"),
+        ({"price": None}, "no known value"),
+        ({"price": 0.0}, "no known value"),
+        ({"qty": 0.0}, "no known value"),
+        ({"order_amount": 30001.0}, "worth 30001"),
+        ({"order_id": 6}, UNLISTED),
+        ({"order_id": 6, "order_id_ex": "5"}, UNLISTED),
     ],
 )
 def test_an_order_that_opend_lists_is_held_to_the_limits(
-    ring: Keyring, order: trd_common.Order, reason: str | None
+    ring: Keyring, fields: dict[str, Any], reason: str | None
 ) -> None:
     limits = {"symbols": ("HK.00700",), "sides": ("buy",), "max_order_value": Decimal(30000)}
-    ring.make(scopes=TRADE, **limits)
+    ring.make(scopes=LOOKING, **limits)
     change = modify(ModifyOrderOp.ENABLE)
-    assert asked(ring, change, order) is not None
     if reason is None:
-        passes(ring, 2205, change)
+        passes(ring, 2205, change, listed=listed(order(**fields)))
     else:
-        assert reason in denied(ring, 2205, change)
+        assert reason in denied(ring, 2205, change, listed(order(**fields)))
 
 
-def test_one_id_of_two_orders_is_neither(ring: Keyring) -> None:
-    ring.make(scopes=TRADE, sides=("buy",))
-    assert asked(ring, modify(), listed(), listed(order_id_ex="E6")) is not None
-    assert STRANGER in denied(ring, 2205, modify())
+def test_an_order_for_money_keeps_its_amount(ring: Keyring) -> None:
+    ring.make(scopes=LOOKING, max_order_value=Decimal(30000))
+    change = modify(qty=1.0, price=1.0)
+    passes(ring, 2205, change, listed=listed(order(order_amount=30000.0)))
+    assert "worth 30001" in denied(ring, 2205, change, listed(order(order_amount=30001.0)))
+    # A quantity of 0 leaves that of another change.
+    zero = modify(qty=0.0)
+    assert "no known value" in denied(ring, 2205, zero, listed(order(order_amount=1.0)))
+
+
+def test_ids_that_are_not_of_one_order_are_of_none(ring: Keyring) -> None:
+    ring.make(scopes=LOOKING, sides=("buy",))
+    two = listed(order(), order(order_id_ex="E6"))
+    assert NOT_ONE in denied(ring, 2205, modify(), two)
+    assert NOT_ONE in denied(ring, 2205, modify(order_id_ex="E6"), listed(order()))
+    passes(ring, 2205, modify(order_id_ex="E5"), listed=listed(order()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +12,17 @@ from typing import Any
 import pytest
 
 from futukit.enums import ModifyOrderOp, OrderType, TrdEnv, TrdMarket, TrdSecMarket, TrdSide
+from futukit.errors import (
+    ClientClosed,
+    ConnectionLost,
+    FutukitError,
+    GatewayError,
+    RateLimited,
+    RequestTimeout,
+    ServerFailed,
+    UsageError,
+)
+from futukit.gateway.refusals import UnreadableAnswer
 from futukit.messages import trd_place_order
 from futukit.messages.qot_common import ComboLeg
 from tests.unit.gateway.keyring import (
@@ -118,6 +131,8 @@ def allowed_side(word: str) -> TrdSide:
         ({"price": math.nan}, "no known value"),
         ({"price": math.inf}, "no known value"),
         ({"price": -1.0}, "no known value"),
+        ({"price": 0.0, "qty": 1e9}, "a price and a quantity above 0"),
+        ({"qty": 0.0, "price": 1e9}, "a price and a quantity above 0"),
         ({"qty": math.nan}, "no known value"),
         ({"qty": math.inf}, "no known value"),
         ({"qty": -100.0}, "no known value"),
@@ -134,8 +149,7 @@ def test_the_value_of_an_order_is_limited(
     ring.access.note_order(
         ring.grant, 2202, place(), trd_place_order.S2C(header=header(), order_id=5)
     )
-    orders = [(2202, place(**fields)), (2227, combo(leg(), **fields)), (2205, modify(**fields))]
-    for proto_id, c2s in orders:
+    for proto_id, c2s in ((2202, place(**fields)), (2205, modify(**fields))):
         if reason is None:
             passes(ring, proto_id, c2s)
         else:
@@ -151,16 +165,15 @@ def test_values_are_multiplied_as_they_are_written(ring: Keyring) -> None:
 def test_only_a_limit_price_tells_a_value(ring: Keyring, order_type: OrderType) -> None:
     ring.make(scopes=TRADE, max_order_value=Decimal(30000))
     priced = order_type == OrderType.NORMAL or "LIMIT" in order_type.name
-    for proto_id, c2s in (
-        (2202, place(order_type=order_type)),
-        (2227, combo(leg(), order_type=order_type)),
-    ):
-        if priced and order_type != OrderType.TRAILING_STOP_LIMIT:
-            passes(ring, proto_id, c2s)
-        else:
-            assert "no known value" in denied(ring, proto_id, c2s)
+    if priced and order_type != OrderType.TRAILING_STOP_LIMIT:
+        passes(ring, 2202, place(order_type=order_type))
+    else:
+        assert "a type with a limit price" in denied(ring, 2202, place(order_type=order_type))
+    combined = combo(leg(), order_type=order_type)
+    assert "the net of its legs" in denied(ring, 2227, combined)
     ring.make(scopes=TRADE)
     passes(ring, 2202, place(order_type=order_type, price=math.nan))
+    passes(ring, 2227, combined)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +190,8 @@ def test_only_a_limit_price_tells_a_value(ring: Keyring, order_type: OrderType) 
         ({"amount": math.nan}, "no known value"),
         ({"amount": -1.0}, "no known value"),
         ({"amount": 30001.0, "qty": 0.0}, "worth 30001"),
+        ({"amount": 30000.0, "qty": 0.0}, None),
+        ({"amount": 1.0, "price": 0.0}, "no known value"),
     ],
 )
 def test_what_raises_the_value_counts(
@@ -236,6 +251,63 @@ def test_a_refused_order_uses_up_nothing(ring: Keyring) -> None:
         denied(ring, 2202, c2s)
     passes(ring, 2202, place())
     assert refused(ring, 2202, place()).status == "RESOURCE_EXHAUSTED"
+
+
+GONE = (7,)
+
+
+@pytest.mark.parametrize(
+    ("error", "doubt", "is_counted"),
+    [
+        (RateLimited("RESOURCE_EXHAUSTED"), (), False),
+        (ConnectionLost("not connected"), (), False),
+        (ClientClosed("closed"), (), False),
+        (UsageError("too large"), (), False),
+        (asyncio.CancelledError(), (), False),
+        (ConnectionLost("lost", requests_in_doubt=GONE), GONE, True),
+        (ClientClosed("closed"), GONE, True),
+        (RequestTimeout("no answer", requests_in_doubt=GONE), GONE, True),
+        (GatewayError("INTERNAL", requests_in_doubt=GONE), GONE, True),
+        (asyncio.CancelledError(), GONE, True),
+        (asyncio.CancelledError(), None, True),
+        (ServerFailed(-1), (), True),
+        (UnreadableAnswer("nonsense"), (), True),
+        (None, None, True),
+    ],
+    ids=repr,
+)
+def test_an_order_that_did_not_go_out_is_not_counted(
+    ring: Keyring, error: Any, doubt: tuple[int, ...] | None, is_counted: bool
+) -> None:
+    ring.make(scopes=TRADE, orders_per_minute=2)
+    passes(ring, 2202, place(), NOW)
+    counted = passes(ring, 2202, place(), NOW + 1)
+    if doubt is not None:
+        error.requests_in_doubt = doubt
+    with contextlib.suppress(FutukitError, asyncio.CancelledError), counted:
+        if error is not None:
+            raise error
+    if is_counted:
+        assert refused(ring, 2202, place(), NOW + 2).retry_after == 58
+    else:
+        passes(ring, 2202, place(), NOW + 2)
+        assert refused(ring, 2202, place(), NOW + 3).retry_after == 57  # the first is still there
+
+
+def test_only_what_was_counted_is_given_back(ring: Keyring) -> None:
+    ring.make(scopes=TRADE, orders_per_minute=1)
+    passes(ring, 2202, place())
+    lost = ConnectionLost("not connected")
+    for proto_id, c2s in ((2205, modify(ModifyOrderOp.CANCEL)), (2237, reconfirm())):
+        with pytest.raises(ConnectionLost), passes(ring, proto_id, c2s):
+            raise lost
+    assert refused(ring, 2202, place()).status == "RESOURCE_EXHAUSTED"
+    # Nothing is left to give back of what has left the minute.
+    old = passes(ring, 2202, place(), NOW + 60)
+    passes(ring, 2202, place(), NOW + 120)
+    with pytest.raises(ConnectionLost), old:
+        raise lost
+    assert refused(ring, 2202, place(), NOW + 120).status == "RESOURCE_EXHAUSTED"
 
 
 def test_the_checks_come_in_order(ring: Keyring) -> None:

@@ -42,15 +42,16 @@ def response(body: bytes) -> Any:
     [
         (denied("not with this key"), RetType.FAILED, "not with this key"),
         (exhausted("slowly", 2.5), RetType.FAILED, "slowly; try again in 2.5 s"),
+        (exhausted("soon", 0.01), RetType.FAILED, "soon; try again in 0.1 s"),
         (DecodeError("no field 3"), RetType.FAILED, "the request cannot be read: no field 3"),
-        (ConnectionLost("gone"), RetType.DIS_CONNECT, "OpenD is not there: gone"),
+        (ConnectionLost("gone"), RetType.DIS_CONNECT, "OpenD is not there"),
         (ClientClosed("the client is closed"), RetType.DIS_CONNECT, "OpenD is not there"),
         (
             ConnectionLost("gone", 2202, 5, (5,)),
             RetType.DIS_CONNECT,
             "what became of the order is not known",
         ),
-        (RequestTimeout("12 s"), RetType.TIME_OUT, "OpenD did not answer: 12 s"),
+        (RequestTimeout("12 s"), RetType.TIME_OUT, "OpenD did not answer"),
         (server_error(-500, "what?", 7), RetType.INVALID, "what?"),
         (GatewayError("INTERNAL", "oh"), RetType.FAILED, "oh"),
     ],

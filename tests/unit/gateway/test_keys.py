@@ -64,8 +64,8 @@ def test_a_key_is_found_by_its_text_and_by_its_md5(store: KeyStore) -> None:
     for key, _ in made:
         store.add(key)
     for key, text in made:
-        assert store.find(text, NOW) is key
-        assert store.find_web_socket(md5_of(text), NOW) is key
+        assert store.find(text, NOW) == key
+        assert store.find_web_socket(md5_of(text), NOW) == key
 
 
 def test_the_one_form_is_no_key_in_the_place_of_the_other(store: KeyStore) -> None:
@@ -221,7 +221,34 @@ def test_a_failed_write_leaves_the_old_file_and_the_old_keys(
         store.add(make_key("other", [])[0])
     assert path.read_bytes() == before
     assert [key.name for key in store.keys] == ["desk"]
-    assert [each.name for each in path.parent.iterdir()] == ["keys.json"]
+    assert {each.name for each in path.parent.iterdir()} == {"keys.json", "keys.json.lock"}
+
+
+def test_a_change_starts_from_what_is_in_the_file_by_then(store: KeyStore, path: Path) -> None:
+    other = KeyStore(path)
+    store.add(make_key("one", [])[0])
+    other.add(make_key("two", [])[0])
+    store.add(make_key("three", [])[0])
+    assert [key.name for key in store.keys] == ["one", "two", "three"]
+    other.remove("three")
+    assert [key.name for key in KeyStore.load(path).keys] == ["one", "two"]
+
+
+@pytest.mark.parametrize("value", ["0.000001", "999999999999999.999999", "0.10", "1E+4", "7"])
+def test_the_largest_value_of_an_order_is_kept_to_the_last_digit(
+    store: KeyStore, path: Path, value: str
+) -> None:
+    store.add(make_key("desk", [], max_order_value=Decimal(value))[0])
+    assert KeyStore.load(path).keys[0].max_order_value == Decimal(value)
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written(store: KeyStore, path: Path) -> None:
+    store.add(make_key("desk", [])[0])
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="could not be read again"):
+        store.add(make_key("large", [], accounts=(2**64 - 1,) * 200_000)[0])
+    assert path.read_bytes() == before
+    assert [key.name for key in store.keys] == ["desk"]
 
 
 def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
@@ -256,6 +283,16 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
         ({"keys": [row(max_order_value=0)]}, "key 'desk': the largest value"),
         ({"keys": [row(max_order_value="NaN")]}, "key 'desk': the largest value"),
         ({"keys": [row(max_order_value="Infinity")]}, "key 'desk': the largest value"),
+        ({"keys": [row(max_order_value="1_000")]}, "key 'desk': the largest .*, not '1_000'"),
+        ({"keys": [row(max_order_value="\u0661\u0660")]}, "key 'desk': the largest value"),
+        ({"keys": [row(max_order_value=10**15)]}, "key 'desk': the largest value"),
+        ({"keys": [row(max_order_value=10**4000)]}, "key 'desk': the largest value.{90,130}$"),
+        ({"keys": [row(max_order_value=1e-7)]}, "key 'desk': the largest value"),
+        ('{"keys": [{"name": "desk", "max_order_value": 1e99999999999999999999}]}', "not JSON"),
+        ({"keys": [row(markets=[])]}, "key 'desk': markets is an empty list"),
+        ({"keys": [row(symbols=[])]}, "key 'desk': symbols is an empty list"),
+        ({"keys": [row(sides=[])]}, "key 'desk': sides is an empty list"),
+        ({"keys": [row(accounts=[])]}, "key 'desk': accounts is an empty list"),
         ({"keys": [row(orders_per_minute=0)]}, "key 'desk': orders per minute are 1 to"),
         ({"keys": [row(orders_per_minute=10_001)]}, "key 'desk': orders per minute are 1 to"),
         ({"keys": [row(accounts=[0])]}, "key 'desk': 0 is not the number of an account"),
@@ -320,3 +357,6 @@ def test_a_key_is_checked_however_it_is_made() -> None:
         Key(**row(scopes=("everything",)))
     with pytest.raises(UsageError):
         make_key("desk", ["qot:read"], sides=("hold",))
+    for value in ("1E+400", "1E-400", "1E+15", "1.0000001", "-1", "sNaN"):
+        with pytest.raises(UsageError, match="the largest value"):
+            make_key("desk", ["qot:read"], max_order_value=Decimal(value))

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_add_prints_the_key_once_and_keeps_its_hash(
 
 
 def test_add_takes_every_limit(path: Path) -> None:
-    words = "--markets HK,US --symbols HK.00700,US.BRK.B --sides buy --max-order-value 1e4"
+    words = "--markets HK,US --symbols HK.00700,US.BRK.B --sides buy --max-order-value 10000"
     words += " --orders-per-minute 5 --accounts 1,18446744073709551615 --expires 30d"
     add(path, *words.split())
     (key,) = KeyStore.load(path).keys
@@ -99,9 +100,13 @@ def test_add_keeps_the_keys_that_are_there(path: Path) -> None:
         (["--markets", ""], "--markets: an empty word"),
         (["--symbols", "00700"], "not a security"),
         (["--sides", "short"], "unknown side"),
-        (["--max-order-value", "much"], "--max-order-value: 'much' is not a number"),
-        (["--max-order-value", "-1"], "a number above 0"),
-        (["--max-order-value", "inf"], "a number above 0"),
+        *(
+            (["--max-order-value", value], "the largest value of an order is a number above 0")
+            for value in (
+                *("much", "-1", "0", "inf", "1e4", "1e400", "1e-400", "1_000", "\u0661\u0660"),
+                *(" 1", "1\n", ".5", "5.", "1" + "0" * 15, "0.0000001", "9" * 5000),
+            )
+        ),
         (["--orders-per-minute", "0"], "orders per minute are 1"),
         (["--orders-per-minute", "2.5"], "'2.5' is not a whole number"),
         (["--accounts", "1,x"], "--accounts: 'x' is not a whole number"),
@@ -118,6 +123,40 @@ def test_bad_input_is_a_usage_error_and_writes_nothing(
     with pytest.raises(UsageError, match=reason):
         add(path, *words)
     assert not path.exists()
+
+
+def test_no_key_is_lost_where_several_are_added_at_once(path: Path) -> None:
+    names = [f"key{number}" for number in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        texts = list(pool.map(lambda name: add(path, name=name).strip(), names))
+    store = KeyStore.load(path)
+    assert [store.find(text, NOW).name for text in texts] == names
+    assert len(store.keys) == len(names)
+
+
+def test_a_key_that_is_not_stored_is_not_printed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    parser = argparse.ArgumentParser()
+    gateway_keys.add_arguments(parser)
+    words = ["add", "--keys", str(path), "--name", "desk", "--scope", "admin"]
+    out = io.StringIO()
+    with pytest.raises(UsageError, match="No space left"):
+        gateway_keys.run(parser.parse_args(words), out)
+    assert out.getvalue() == ""
+
+
+def test_a_link_that_leads_nowhere_is_a_usage_error(path: Path) -> None:
+    path.symlink_to(path.with_name("other.json"))
+    path.with_name("other.json").symlink_to(path)
+    for words in (("add", "--name", "x", "--scope", "admin"), ("list",), ("remove", "--name", "x")):
+        with pytest.raises(UsageError, match=r"(?i)symbolic link|symlink"):
+            run(path, *words)
+    assert path.is_symlink()
 
 
 def test_a_bad_file_is_not_overwritten(path: Path) -> None:
