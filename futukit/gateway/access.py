@@ -84,8 +84,14 @@ class Access:
         return Grant(self._store.find_web_socket(md5_hex or "", now))
 
     def validate(self, grant: Grant, now: float) -> None:
-        """Raise Refused (UNAUTHENTICATED) where the key was taken away or has expired."""
-        self._key_in_force(grant, now)
+        """Raise Refused where the key was taken away or has expired (UNAUTHENTICATED).
+
+        Also where it may do less than when the grant was given (UNAVAILABLE): who comes again is
+        told what it may not have any more.
+        """
+        key = self._key_in_force(grant, now)
+        if key is not None and grant.key is not None and _is_narrower(key, grant.key):
+            raise Refused("UNAVAILABLE", f"key {grant.name!r} may do less now: connect again")
 
     def _key_in_force(self, grant: Grant, now: float) -> Key | None:
         """The key of a grant with its limits of today; None for anonymous. Raises Refused."""
@@ -232,6 +238,18 @@ class Access:
         if row.kind != "push" or row.access not in ("none", *_scopes_of(key)):
             return False
         return key is None or _allows_push(key, row, s2c)
+
+
+def _is_narrower(key: Key, before: Key) -> bool:
+    """Whether something that a key had subscribed may not be for it any more."""
+    if not set(before.scopes) <= set(key.scopes):
+        return True
+    limits_before = ((each, getattr(before, each)) for each in ("markets", "symbols", "accounts"))
+    for name, had in limits_before:
+        has = getattr(key, name)
+        if has and not (had and set(had) <= set(has)):
+            return True
+    return False
 
 
 def _row(proto_id: int) -> ProtoId:

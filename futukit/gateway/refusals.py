@@ -16,7 +16,9 @@ __all__ = [
     "unauthenticated",
 ]
 
-Status: TypeAlias = Literal["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]
+Status: TypeAlias = Literal[
+    "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"
+]
 """gRPC's name of a refusal; the other transports translate it."""
 
 _RETRY_NEVER: Final = 0.0

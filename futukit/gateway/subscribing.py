@@ -28,7 +28,15 @@ from futukit.gateway.asking import (
 from futukit.gateway.members import Member
 from futukit.gateway.refusals import UnreadableAnswer
 from futukit.gateway.subscriptions import MINIMUM_SECONDS, TopicBook
-from futukit.gateway.topics import EVENT_CONTRACTS, QUOTES, Flags, Topic, topics_of, variants
+from futukit.gateway.topics import (
+    EVENT_CONTRACTS,
+    QUOTES,
+    Flags,
+    Topic,
+    quota_of,
+    topics_of,
+    variants,
+)
 from futukit.gateway.turns import Turns
 from futukit.messages import (
     notify,
@@ -229,6 +237,7 @@ class Subscribing:
         if response.ret_type or response.s2c is None:
             return response
         mine = tuple(t for t in self.book.held_by(member) if t.by == QUOTES)
+        used, options = quota_of(mine)
         by_type: dict[int, list[qot_common.Security]] = {}
         for topic in mine:
             by_type.setdefault(topic.sub_type, []).append(topic.message())
@@ -239,7 +248,8 @@ class Subscribing:
                 )
                 for sub_type, securities in by_type.items()
             ),
-            used_quota=len(mine),
+            used_quota=used,
+            option_used_quota=options,
             is_own_conn_data=True,
         )
         s2c = msgspec.structs.replace(response.s2c, conn_sub_info_list=(info,))

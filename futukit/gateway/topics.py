@@ -6,6 +6,7 @@ adjustment of prices, everything else in one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +14,16 @@ from futukit.core.grpc_bodies import sec_key
 from futukit.core.push import Push
 from futukit.messages.qot_common import QotMarket, RehabType, Security, SubType
 
-__all__ = ["EVENT_CONTRACTS", "QUOTES", "Flags", "Topic", "topics_of", "topics_of_push", "variants"]
+__all__ = [
+    "EVENT_CONTRACTS",
+    "QUOTES",
+    "Flags",
+    "Topic",
+    "quota_of",
+    "topics_of",
+    "topics_of_push",
+    "variants",
+]
 
 QUOTES: Final = 3001
 EVENT_CONTRACTS: Final = 3455
@@ -22,6 +32,9 @@ _EVENT_CONTRACT_PUSHES: Final = frozenset({3450, 3451, 3452})
 _KLINES: Final = frozenset(
     int(number) for name, number in SubType.__members__.items() if name.startswith("KL_")
 )
+_OPTION: Final = re.compile(r"(?P<chain>.+?)[0-9]{6}[CP][0-9]+")
+"""``market_code`` of an option: underlying, day of expiry, call or put, strike."""
+
 _PLAIN: Final = (0,)
 _RTH: Final = 1
 _ETH: Final = 2
@@ -103,6 +116,21 @@ def topics_of(by: int, c2s: Any) -> tuple[Topic, ...]:
             for sub_type in c2s.sub_type_list
         )
     )
+
+
+def quota_of(topics: Iterable[Topic]) -> tuple[int, int]:
+    """Units of quota that topics take: of the ordinary one, and of that for options.
+
+    An option counts with all others of its underlying: one chain with one type is one unit.
+    """
+    ordinary, chains = 0, set()
+    for topic in topics:
+        option = _OPTION.fullmatch(topic.security)
+        if option is None:
+            ordinary += 1
+        else:
+            chains.add((option["chain"], topic.sub_type))
+    return ordinary, len(chains)
 
 
 def variants(topic: Topic, rehab_types: Iterable[int]) -> tuple[int, ...]:

@@ -48,6 +48,20 @@ def test_an_empty_book_asks_for_nothing() -> None:
     assert len(book()) == 0
 
 
+def test_pushes_without_a_variant_come_back_beside_those_with_one() -> None:
+    kept = book(
+        sub(["HK.00700"], [DAY], is_reg_or_un_reg_push=True),
+        sub(
+            ["HK.00700"],
+            [DAY],
+            is_reg_or_un_reg_push=True,
+            reg_push_rehab_type_list=(RehabType.NONE, RehabType.BACKWARD),
+        ),
+    )
+    lists = [c2s.reg_push_rehab_type_list for _, c2s in kept.requests()]
+    assert sorted(lists) == [(), (RehabType.NONE, RehabType.BACKWARD)]
+
+
 def test_every_flag_comes_back_as_it_was_sent() -> None:
     requests = [
         sub(["HK.00700"], [TICKER]),

@@ -101,6 +101,7 @@ class GrpcLink:
         self._failure: FutukitError | None = None
         self._greeted = False
         self._deaf = False
+        self._had_push = False
 
     @property
     def reader(self) -> GrpcLink:
@@ -234,10 +235,16 @@ class GrpcLink:
         except (DecodeError, BadLength) as error:
             self.fail(error)
             return
+        self._had_push = True
         self._pushes.append(Envelope(event.proto_id or 0, _PUSH_SERIAL, _PROTOBUF, body))
 
     def stream_ended(self, status: Status) -> None:
-        """The stream of pushes is over, and the connection with it."""
+        """The stream of pushes is over, and the connection with it.
+
+        But for one that was never allowed: then there are calls, and no pushes.
+        """
+        if status.name == "PERMISSION_DENIED" and not self._had_push:
+            return  # a key that gets no pushes may call all the same
         if status.name == "OK":
             self.fail(ConnectionLost("the server ended the stream of pushes"))
         elif self._is_oversized(status):

@@ -79,6 +79,7 @@ class Wire:
 
     def __init__(self, port: int) -> None:
         self.is_down = False
+        self.tries = 0
         self._to = port
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server
@@ -115,6 +116,7 @@ class Wire:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        self.tries += 1
         if self.is_down:
             reset(writer)
             return

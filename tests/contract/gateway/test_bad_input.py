@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from futukit import aio, codec
 from futukit.channels.serving import MAX_REQUEST_BYTES
@@ -223,23 +222,6 @@ def test_a_new_key_counts_from_the_reload_on() -> None:
             assert (await it.plain(text).status(1002, STATE))[0] == "UNAUTHENTICATED"
             it.gateway.reload()
             assert (await it.plain(text).must(1002, STATE)).qot_logined
-
-    run(scenario())
-
-
-def test_a_key_that_loses_a_scope_gets_no_more_of_its_pushes() -> None:
-    async def scenario() -> None:
-        async with beside() as (it, _):
-            one = it.plain()
-            stream = await one.stream()
-            await one.must(3001, sub())
-            store = KeyStore.load(it.path)
-            store.add(structs.replace(store.remove("desk"), scopes=("acc:read",)))
-            it.gateway.reload()
-            await stream.before(await it.mark())
-            await it.opend.advance(20)
-            assert await stream.before(await it.mark()) == []
-            assert (await one.status(3001, sub()))[0] == "PERMISSION_DENIED"
 
     run(scenario())
 

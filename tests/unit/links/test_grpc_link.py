@@ -259,10 +259,18 @@ def test_the_end_of_the_stream_is_the_end_of_the_connection(
     link: GrpcLink, status: Status, error: type[FutukitError]
 ) -> None:
     link.answered(ASKED, response(USER_INFO, FINE))
+    link.pushed(codec.encode(PushEvent(proto_id=1003)))
     link.stream_ended(status)
     assert isinstance(link.route({}), Envelope)
     with pytest.raises(error):
         link.route({})
+
+
+def test_a_stream_that_was_never_allowed_leaves_the_calls(link: GrpcLink) -> None:
+    link.stream_ended(Status("PERMISSION_DENIED", "no pushes with this key"))
+    link.answered(ASKED, response(USER_INFO, FINE))
+    assert isinstance(link.route({}), Envelope)
+    assert link.route({}) is None
 
 
 # A session over the link.
