@@ -28,8 +28,9 @@ A request was sent over gRPC as a whole `Request` and as a bare `C2S`, and in fr
 "Works" means `retType` 0 every time. "With it" is a key with all scopes over gRPC and a key with
 no other scope in frames; "without it" is a key with all scopes but that one. In frames a refusal
 is `retType` -1 with the same words. Orders need `trade:simulate` or `trade:real` by their account,
-and were placed on an account of each kind. "Seen by OpenD" tells how many of the requests with the
-scope went on to OpenD; none without it did.
+and were placed on an account of each kind. "Seen by OpenD" tells how many requests OpenD saw of
+those sent with the scope (what is subscribed already is not asked again, K-lines are asked apart);
+without it there were none.
 
 A push was received from `SubscribePush` by a key with all scopes, "without it" by a key that lost
 the scope while its stream was open. Nothing in the simulator makes some of them: these were sent by
