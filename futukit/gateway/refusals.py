@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from futukit.errors import FutukitError, RequestTimeout
+from futukit.errors import ClientClosed, FutukitError, RequestTimeout
 
 __all__ = [
     "Refused",
@@ -50,9 +50,13 @@ def told_of(error: FutukitError) -> str:
 
     It does not say where OpenD is: that is nobody's business here.
     """
-    silent = isinstance(error, RequestTimeout)
+    what = "OpenD is not there"
+    if isinstance(error, RequestTimeout):
+        what = "OpenD did not answer"
+    elif isinstance(error, ClientClosed):
+        what = "the gateway stops"
     doubt = "; what became of the order is not known" if error.requests_in_doubt else ""
-    return f"{'OpenD did not answer' if silent else 'OpenD is not there'}{doubt}"
+    return f"{what}{doubt}"
 
 
 def unauthenticated(reason: str) -> Refused:

@@ -158,8 +158,6 @@ class Subscribing:
 
     async def _granted(self, by: int, member: Member, wish: _Wish, hold: Callable[[], Any]) -> Any:
         """What ``hold`` gives once OpenD has all that is wished for, or OpenD's refusal."""
-        if not self._needs(wish):
-            return hold()
 
         async def take() -> Any:
             try:
@@ -170,7 +168,9 @@ class Subscribing:
             finally:
                 self.book.settle(wish.topics)
 
-        return await self.turns.take(member, take)
+        if self._needs(wish) or member.gone:
+            return await self.turns.take(member, take)
+        return hold()
 
     def _needs(self, wish: _Wish) -> dict[tuple[Need, bool], list[Topic]]:
         """What OpenD lacks of a wish: topics that need the same, K-lines apart."""

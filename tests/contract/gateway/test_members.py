@@ -360,7 +360,8 @@ def test_an_order_under_way_when_the_gateway_stops_is_in_doubt() -> None:
             assert (await one.status(1002, STATE))[0] == "UNAVAILABLE"
             error = await failure(asked)
             assert error.code().name == "UNAVAILABLE"
-            assert "what became of the order is not known" in error.details()
+            told = "the gateway stops; what became of the order is not known"
+            assert error.details() == told
             await stopping
 
     run(scenario())

@@ -45,7 +45,7 @@ def response(body: bytes) -> Any:
         (exhausted("soon", 0.01), RetType.FAILED, "soon; try again in 0.1 s"),
         (DecodeError("no field 3"), RetType.FAILED, "the request cannot be read: no field 3"),
         (ConnectionLost("gone"), RetType.DIS_CONNECT, "OpenD is not there"),
-        (ClientClosed("the client is closed"), RetType.DIS_CONNECT, "OpenD is not there"),
+        (ClientClosed("the client is closed"), RetType.DIS_CONNECT, "the gateway stops"),
         (
             ConnectionLost("gone", 2202, 5, (5,)),
             RetType.DIS_CONNECT,
