@@ -102,7 +102,8 @@ class GrpcChannel:
         """The same, and wait until it is gone."""
         self.abort()
         if self._closing is not None:
-            await self._closing
+            # Who gives up waiting does not keep it open.
+            await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         self._link.carrier = None

@@ -176,10 +176,10 @@ class GrpcListener:
         self._server = server
         return port
 
-    async def stop(self) -> None:
-        """Stop listening and end every call."""
+    async def stop(self, grace_seconds: float | None = None) -> None:
+        """Stop listening and end every call; with grace they may end by themselves before."""
         if self._server is not None:
-            await self._server.stop(None)
+            await self._server.stop(grace_seconds)
 
 
 async def _addresses(host: str, port: int) -> list[str]:

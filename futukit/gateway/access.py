@@ -24,12 +24,24 @@ from futukit.gateway.orders import Act, Ledger
 from futukit.gateway.refusals import Refused, denied, unauthenticated
 from futukit.gateway.subjects import accounts_of, names_of, readable, trade_header
 from futukit.messages import registry, trd_get_order_list
+from futukit.messages.qot_common import Security
 from futukit.messages.registry import ProtoId
 
-__all__ = ["ANONYMOUS_SCOPES", "ROWS_OF_ACCOUNTS", "Access", "Grant", "Refused"]
+__all__ = [
+    "ANONYMOUS_SCOPES",
+    "NO_PUSHES",
+    "PUSH_SCOPES",
+    "ROWS_OF_ACCOUNTS",
+    "Access",
+    "Grant",
+    "Refused",
+]
 
 ANONYMOUS_SCOPES: Final = ("qot:read", "acc:read")
 """What everybody may do where there is no keys file."""
+
+PUSH_SCOPES: Final = ("qot:read", "acc:read")
+NO_PUSHES: Final = f"pushes need one of the scopes {' and '.join(PUSH_SCOPES)}"
 
 _TRADE_SCOPES: Final[dict[int, str]] = {
     TrdEnv.SIMULATE: "trade:simulate",
@@ -84,14 +96,19 @@ class Access:
         return Grant(self._store.find_web_socket(md5_hex or "", now))
 
     def validate(self, grant: Grant, now: float) -> None:
-        """Raise Refused where the key was taken away or has expired (UNAUTHENTICATED).
+        """Raise Refused (UNAUTHENTICATED) where the key was taken away or has expired."""
+        self._key_in_force(grant, now)
 
-        Also where it may do less than when the grant was given (UNAVAILABLE): who comes again is
-        told what it may not have any more.
-        """
-        key = self._key_in_force(grant, now)
-        if key is not None and grant.key is not None and _is_narrower(key, grant.key):
-            raise Refused("UNAVAILABLE", f"key {grant.name!r} may do less now: connect again")
+    def may_hold(self, grant: Grant, security: Security) -> bool:
+        """Whether pushes about a security are for this caller by today's keys."""
+        key = self._limits(grant)
+        return "qot:read" in _scopes_of(key) and (key is None or _allows_names(key, security))
+
+    def may_follow(self, grant: Grant, account: int) -> bool:
+        """Whether pushes about an account are for this caller by today's keys."""
+        key = self._limits(grant)
+        is_named = key is None or not key.accounts or account in key.accounts
+        return "acc:read" in _scopes_of(key) and is_named
 
     def _key_in_force(self, grant: Grant, now: float) -> Key | None:
         """The key of a grant with its limits of today; None for anonymous. Raises Refused."""
@@ -238,18 +255,6 @@ class Access:
         if row.kind != "push" or row.access not in ("none", *_scopes_of(key)):
             return False
         return key is None or _allows_push(key, row, s2c)
-
-
-def _is_narrower(key: Key, before: Key) -> bool:
-    """Whether something that a key had subscribed may not be for it any more."""
-    if not set(before.scopes) <= set(key.scopes):
-        return True
-    limits_before = ((each, getattr(before, each)) for each in ("markets", "symbols", "accounts"))
-    for name, had in limits_before:
-        has = getattr(key, name)
-        if has and not (had and set(had) <= set(has)):
-            return True
-    return False
 
 
 def _row(proto_id: int) -> ProtoId:

@@ -81,12 +81,13 @@ def register_request(batch: Batch, need: Need) -> qot_reg_qot_push.C2S:
         rehab_type_list=_rehab_types(batch, need.variants),
         is_reg_or_un_reg=True,
         is_first_push=need.first,
+        header=need.flags.header,
     )
 
 
-def end_request(batch: Batch) -> Any:
-    """The C2S that ends topics (3001, 3455)."""
-    return _request(batch, is_sub_or_un_sub=False)
+def end_request(batch: Batch, header: Any) -> Any:
+    """The C2S that ends topics (3001, 3455); ``header`` is that by which they were taken."""
+    return _request(batch, is_sub_or_un_sub=False, header=header)
 
 
 def _request(batch: Batch, **fields: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,9 +52,11 @@ class Calculations:
         self._owners[s2c.calc_id] = call.member
         if len(self._owners) > _MOST_OWNERS:
             self._owners.popitem(last=False)
-        for calc_id, push in self._results:
-            if calc_id == s2c.calc_id and not call.member.gone:
-                call.member.sink.send_push(push)
+        found = [push for calc_id, push in self._results if calc_id == s2c.calc_id]
+        self._results = [each for each in self._results if each[0] != s2c.calc_id]
+        for push in found:
+            # Behind the answer, which tells the id.
+            asyncio.get_running_loop().call_soon(_give, call.member, push)
 
     def owner(self, calc_id: str, push: Push) -> tuple[Member, ...]:
         """Who gets a result: its owner if that is still there, or nobody yet."""
@@ -63,3 +66,8 @@ class Calculations:
         if self._under_way and len(self._results) < _MOST_RESULTS:
             self._results.append((calc_id, push))
         return ()
+
+
+def _give(member: Member, push: Push) -> None:
+    if not member.gone:
+        member.sink.send_push(push)

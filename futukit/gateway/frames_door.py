@@ -197,6 +197,9 @@ class _Connection(ServedConnection):
         """Send a push that others have had before; see MemberSink."""
         self.send_push(push)
 
+    def end_pushes(self, reason: str) -> None:
+        """Nothing: a connection is there for calls too."""
+
     def end(self, status: str = "", reason: str = "") -> None:
         """Close in order; see MemberSink. Frames have no words for the reason."""
         del status, reason

@@ -194,8 +194,8 @@ class Gateway:
     def reload(self) -> None:
         """Read the keys file again and reopen the audit file.
 
-        Clients whose key is gone or may do less than it might are ended: what they come back for
-        is checked anew.
+        Clients whose key is gone are ended; what a key may not have any more is taken from its
+        clients, and they are told.
 
         A file that cannot be used changes nothing: the keys before stay in force, and UsageError
         is raised.
@@ -205,6 +205,7 @@ class Gateway:
             self._store.reload()
             self.hub.records.audit.write("keys_reloaded")
             self.hub.expel()
+            self.hub.narrow()
 
     @property
     def counts(self) -> Counts:

@@ -26,6 +26,7 @@ from futukit.errors import (
     RequestTimeout,
     UsageError,
 )
+from futukit.gateway.access import NO_PUSHES, PUSH_SCOPES
 from futukit.gateway.answers import bare_s2c, outcome_of
 from futukit.gateway.grpc_peers import SERVER_OPTIONS, Peers
 from futukit.gateway.hub import Hub
@@ -43,8 +44,10 @@ _WAITING_PUSHES: Final = 1000
 _MOST_STREAMS: Final = 64
 """Of one client; its pushes go to each of them."""
 
+_WRITING_SECONDS: Final = 1.0
+"""So long answers may take to be written when the door closes."""
+
 _PROTOBUF: Final = 0
-_PUSH_SCOPES: Final = ("qot:read", "acc:read")
 
 
 class _Channel:
@@ -103,6 +106,12 @@ class _Channel:
             stream.cut(reason)
         self._door.forget(self)
 
+    def end_pushes(self, reason: str) -> None:
+        """Its key gets no pushes any more; see MemberSink."""
+        for stream in tuple(self.streams):
+            stream.status = "PERMISSION_DENIED"
+            stream.cut(reason)
+
 
 class _Stream(PushStream):
     """One stream of pushes; several members may share it, so each push goes out once."""
@@ -153,11 +162,13 @@ class GrpcDoor:
 
     async def listen(self, host: str, port: int) -> int:
         """Listen on one port; returns it. Raises OSError where that cannot be."""
+        self._hub.room_makers.add(self._make_room)
         return await self._listener.listen(host, port)
 
     async def stop(self) -> None:
         """Stop listening and end every call and every member."""
-        await self._listener.stop()
+        self._hub.room_makers.discard(self._make_room)
+        await self._listener.stop(_WRITING_SECONDS)
         for channel in tuple(self._channels.values()):
             self.forget(channel)
 
@@ -199,7 +210,7 @@ class GrpcDoor:
                 self.forget(channel)
 
     def _make_room(self) -> None:
-        """The gateway is full: who holds nothing and asks nothing may come again."""
+        """The gateway is full: who holds nothing and asks nothing can come again."""
         self.forget_gone()
         for channel in tuple(self._channels.values()):
             if channel.is_idle:
@@ -254,8 +265,8 @@ class GrpcDoor:
         if not of_key:
             del self._streams[channel.key_id]
             for other in self.of_key(channel.key_id):
-                # Who is just asking was not served by it yet.
-                if not other.member.under_way:
+                # Who asks for something for the first time was not served by it.
+                if other.topics or other.member.accounts or not other.member.under_way:
                     self.forget(other)
         if not channel.streams:
             self.forget(channel)
@@ -299,6 +310,8 @@ class GrpcDoor:
     async def _subscribe(self, data: bytes, context: Any) -> None:
         del data
         channel = await self._admit(context)
+        if self._hub.is_closing:
+            await abort(context, "UNAVAILABLE", "the gateway stops")
         try:
             self._check_stream(channel)
         except Refused as refused:
@@ -321,8 +334,8 @@ class GrpcDoor:
 
     def _check_stream(self, channel: _Channel) -> None:
         scopes = self._hub.access.scopes(channel.member.grant)
-        if not set(scopes) & set(_PUSH_SCOPES):
-            raise denied(f"pushes need one of the scopes {' and '.join(_PUSH_SCOPES)}")
+        if not set(scopes) & set(PUSH_SCOPES):
+            raise denied(NO_PUSHES)
         if len(channel.streams) >= _MOST_STREAMS:
             raise exhausted(f"{_MOST_STREAMS} streams of this client are open", 0.0)
 
@@ -337,8 +350,6 @@ class GrpcDoor:
         key_id = "" if grant.key is None else grant.key.sha256
         channel = self._channels.get((name, key_id))
         if channel is None:
-            if self._hub.refusal() is not None:
-                self._make_room()
             full = self._hub.refusal()
             if full is not None:
                 self._hub.records.no_room(name, full)

@@ -12,6 +12,7 @@ import secrets
 import string
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from time import time
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from futukit.core.push import Push
 from futukit.core.requests import request_kind
 from futukit.core.session.machine import INIT_CONNECT, KEEP_ALIVE
 from futukit.errors import ClientClosed, FutukitError, RateLimited
-from futukit.gateway.access import ROWS_OF_ACCOUNTS, Access, Grant
+from futukit.gateway.access import NO_PUSHES, PUSH_SCOPES, ROWS_OF_ACCOUNTS, Access, Grant
 from futukit.gateway.answers import answered, outcome_of, success
 from futukit.gateway.calculations import CALCULATE, CALCULATED, Calculations
 from futukit.gateway.members import Member, MemberSink
@@ -93,6 +94,7 @@ class Hub:
         self._is_up = client.state is ClientState.READY
         self._tasks: set[asyncio.Task[Any]] = set()
         self.is_closing = False
+        self.room_makers: set[Callable[[], None]] = set()  # of doors, for when it is full
         self._under_way_now = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -118,6 +120,9 @@ class Hub:
     def refusal(self) -> str | None:
         """Why one more client is refused, None if it is not."""
         limit = self._max_members
+        if len(self.members) >= limit:
+            for make_room in self.room_makers:
+                make_room()
         return f"too many clients: {limit} are there" if len(self.members) >= limit else None
 
     def join(
@@ -148,6 +153,17 @@ class Hub:
             except Refused as refused:
                 self.records.expelled(member, refused)
                 member.sink.end(refused.status, refused.reason)
+
+    def narrow(self) -> None:
+        """After a reload: take away what keys may not have any more, and tell their members."""
+        for member in tuple(self.members.values()):
+            self._subscribing.narrow(
+                member,
+                partial(self.access.may_hold, member.grant),
+                partial(self.access.may_follow, member.grant),
+            )
+            if not set(self.access.scopes(member.grant)) & set(PUSH_SCOPES):
+                member.sink.end_pushes(NO_PUSHES)
 
     @property
     def subscriptions(self) -> Subscribing:
@@ -254,6 +270,7 @@ class Hub:
         with self._calculations.asked(proto_id):
             with counted:
                 answer = await self._forward(call, body if as_it_is else request)
+                counted.answered(self.now())
             return self._finished(call, answer, body_format)
 
     async def _find_order(self, call: Call) -> trd_get_order_list.S2C | None:

@@ -66,6 +66,13 @@ class Counted:
             with suppress(ValueError):
                 self._ledger.times.remove(self._now)
 
+    def answered(self, now: float) -> None:
+        """OpenD has answered. It may have waited for its turn: what counts is when it went."""
+        if self._ledger is not None and now > self._now:
+            with suppress(ValueError):
+                self._ledger.times.remove(self._now)
+                self._ledger.times.append(now)
+
 
 def _never_went_out(error: BaseException | None) -> bool:
     # A cancellation says of itself what it left, or it is not the client's.

@@ -22,6 +22,9 @@ class MemberSink(PushSink, Protocol):
     def catch_up(self, push: Push, /) -> None:
         """Send a push that others have had before."""
 
+    def end_pushes(self, reason: str) -> None:
+        """Its key may get no pushes any more: whatever is there for them alone ends."""
+
     def end(self, status: str, reason: str) -> None:
         """The member may not stay: end its connection or streams. It must not raise.
 

@@ -16,9 +16,7 @@ __all__ = [
     "unauthenticated",
 ]
 
-Status: TypeAlias = Literal[
-    "UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "UNAVAILABLE"
-]
+Status: TypeAlias = Literal["UNAUTHENTICATED", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED"]
 """gRPC's name of a refusal; the other transports translate it."""
 
 _RETRY_NEVER: Final = 0.0

@@ -124,7 +124,7 @@ class Subscribing:
         if not topics:
             return await self._answer_of(by, c2s)  # OpenD says what is missing
         if not c2s.is_sub_or_un_sub:
-            return await self._let_go(by, member, topics)
+            return await self._let_go(by, member, topics, c2s.header)
         pushes = None
         if c2s.is_reg_or_un_reg_push:
             rehab_types = getattr(c2s, "reg_push_rehab_type_list", ())
@@ -214,7 +214,9 @@ class Subscribing:
             member.sink.catch_up(push)
         return _success(by)
 
-    async def _let_go(self, by: int, member: Member, topics: Sequence[Topic]) -> Any:
+    async def _let_go(
+        self, by: int, member: Member, topics: Sequence[Topic], header: Any = None
+    ) -> Any:
         youngest, left = self.book.young(member, topics, self._clock())
         if left:
             return failure(
@@ -223,7 +225,7 @@ class Subscribing:
             )
         # What nobody has may not even be a security: that is OpenD's to say.
         for batch in batches(topic for topic in topics if topic not in self.book):
-            response = await self._answer_of(by, end_request(batch))
+            response = await self._answer_of(by, end_request(batch, header))
             if response.ret_type:
                 return response
         self.book.release(member, topics)
@@ -256,9 +258,10 @@ class Subscribing:
         return msgspec.structs.replace(response, s2c=s2c)
 
     async def _follow_accounts(self, member: Member, c2s: trd_sub_acc_push.C2S) -> Any:
-        wanted, before = frozenset(c2s.acc_id_list), member.accounts
+        wanted = frozenset(c2s.acc_id_list)
 
         async def follow() -> Any:
+            before = member.accounts
             # Already now: the first push may stand right behind the answer.
             member.accounts = before | wanted
             refused: Any = True
@@ -303,14 +306,18 @@ class Subscribing:
             await self.turns.take_own(self._release_due)
 
     async def _release_due(self) -> None:
-        for batch in batches(self.book.ending(self.book.due(self._clock()))):
-            refused = await self._refused(batch.by, end_request(batch))
-            if refused is False:
-                self.book.forget(batch.topics)
-                continue
-            again = self._clock() + MINIMUM_SECONDS
-            for topic in self.book.postpone(batch.topics, again, refused=bool(refused)):
-                _logger.warning("OpenD does not end %s", topic)
+        by_header: dict[Any, list[Topic]] = {}
+        for topic in self.book.ending(self.book.due(self._clock())):
+            by_header.setdefault(self.book.header_of(topic), []).append(topic)
+        for header, topics in by_header.items():
+            for batch in batches(topics):
+                refused = await self._refused(batch.by, end_request(batch, header))
+                if refused is False:
+                    self.book.forget(batch.topics)
+                    continue
+                again = self._clock() + MINIMUM_SECONDS
+                for topic in self.book.postpone(batch.topics, again, refused=bool(refused)):
+                    _logger.warning("OpenD does not end %s", topic)
 
     async def renew(self, *, restored: bool) -> None:
         """There is a new connection to OpenD; ``restored`` says whether all was asked for again."""
@@ -342,6 +349,20 @@ class Subscribing:
             if tell:
                 _logger.warning("%s could not be subscribed again", topic)
                 _tell(entry.holders, f"{topic} could not be subscribed again")
+
+    def narrow(
+        self,
+        member: Member,
+        may_hold: Callable[[qot_common.Security], bool],
+        may_follow: Callable[[int], bool],
+    ) -> None:
+        """Take from a member what is not for it any more, and tell it."""
+        lost = [each for each in self.book.held_by(member) if not may_hold(each.message())]
+        self.book.release(member, lost)
+        gone = frozenset(account for account in member.accounts if not may_follow(account))
+        member.accounts -= gone
+        for what in (*lost, *(f"account {account}" for account in sorted(gone))):
+            _tell((member,), f"{what} is not for key {member.grant.name!r} any more")
 
     def newest(self, member: Member) -> Iterator[Push]:
         """The newest push of each topic that a member gets pushes of."""

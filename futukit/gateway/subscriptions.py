@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from futukit.core.push import Push
 from futukit.gateway.asking import Need
@@ -26,7 +26,7 @@ MOST_EARLY: Final = 1000
 """Pushes of a topic that are kept while OpenD is asked for it."""
 
 MOST_REFUSALS: Final = 3
-"""What OpenD has refused to end so often it will not end: it is believed not to have it."""
+"""What OpenD has refused to end so often it will not end on this connection."""
 
 
 @dataclass(slots=True)
@@ -154,9 +154,9 @@ class TopicBook:
         for topic, entry in self._entries.items():
             entry.since = now
             if not restored:
-                entry.taken, entry.doubtful = False, entry.taken
-            if topic in self._free:
-                self._free[topic] = now + MINIMUM_SECONDS
+                entry.taken, entry.doubtful = False, entry.taken or entry.doubtful
+            entry.refusals = 0
+            self._free_unheld(topic, now)
 
     def missing(self) -> tuple[tuple[Topic, Entry], ...]:
         """What is held and OpenD does not have."""
@@ -166,6 +166,10 @@ class TopicBook:
     def due(self, now: float) -> tuple[Topic, ...]:
         """What nobody holds and OpenD can be asked to end."""
         return tuple(topic for topic, free in self._free.items() if free <= now)
+
+    def header_of(self, topic: Topic) -> Any:
+        """The QotHeader that a topic was taken with."""
+        return self._entries[topic].flags.header
 
     @property
     def next_due(self) -> float:
@@ -188,15 +192,18 @@ class TopicBook:
         return asked
 
     def postpone(self, topics: Iterable[Topic], until: float, *, refused: bool) -> list[Topic]:
-        """Ending these did not work: try again later. Gives those that were refused too often."""
+        """Ending these did not work: try again later.
+
+        Gives those that were refused too often: they wait for the next connection.
+        """
         hopeless = []
         for topic in topics:
             entry = self._entries[topic]
             entry.refusals += refused
             self._free[topic] = until
             if entry.refusals >= MOST_REFUSALS:
+                del self._free[topic]
                 hopeless.append(topic)
-        self.forget(hopeless)
         return hopeless
 
     def forget(self, topics: Iterable[Topic]) -> None:

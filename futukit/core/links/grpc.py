@@ -22,6 +22,7 @@ from futukit import codec
 from futukit._native.frame import Envelope
 from futukit.core.links import Opener, Sealer, Sink
 from futukit.core.links.refused import Refused, Undone
+from futukit.core.subscriptions import BOOKED_IDS
 from futukit.errors import (
     BadLength,
     ConnectionLost,
@@ -49,6 +50,7 @@ GET_GLOBAL_STATE: Final = 1002
 _PROTOBUF: Final = 0
 _PUSH_SERIAL: Final = 0
 _TIMEOUT: Final = -100
+_KEEP_ALIVE: Final = 1004
 
 _REFUSALS: Final = {
     "UNAUTHENTICATED": Unauthenticated,
@@ -102,6 +104,7 @@ class GrpcLink:
         self._greeted = False
         self._deaf = False
         self._had_push = False
+        self._streamless = False
 
     @property
     def reader(self) -> GrpcLink:
@@ -214,6 +217,8 @@ class GrpcLink:
             self.fail(error)
             return
         self._answers.append(_answer(asked, answer, body))
+        if self._streamless and asked.proto_id in BOOKED_IDS and not answer.ret_type:
+            self.fail(ConnectionLost("pushes are allowed now: a new connection gets them"))
 
     def undone(self, asked: Envelope, status: Status) -> None:
         """A call ended without an answer."""
@@ -224,6 +229,9 @@ class GrpcLink:
         else:
             error = _error_of(status, asked.proto_id, asked.serial)
             self._answers.append(Undone(asked.proto_id, asked.serial, error))
+            is_beat = self._streamless and asked.proto_id == _KEEP_ALIVE
+            if is_beat and isinstance(error, ConnectionLost | Unauthenticated):
+                self.fail(error)  # without a stream only KeepAlive tells of the end
 
     def pushed(self, data: bytes) -> None:
         """The stream brought a PushEvent. One that is none breaks the connection."""
@@ -244,7 +252,8 @@ class GrpcLink:
         But for one that was never allowed: then there are calls, and no pushes.
         """
         if status.name == "PERMISSION_DENIED" and not self._had_push:
-            return  # a key that gets no pushes may call all the same
+            self._streamless = True  # a key that gets no pushes may call all the same
+            return
         if status.name == "OK":
             self.fail(ConnectionLost("the server ended the stream of pushes"))
         elif self._is_oversized(status):

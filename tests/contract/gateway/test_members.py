@@ -21,6 +21,8 @@ from futukit.messages import (
     qot_get_sub_info,
     qot_push_indicator_calc,
     qot_request_indicator_calc,
+    qot_update_ticker,
+    trd_sub_acc_push,
 )
 from futukit.messages.common import RetType
 from tests.contract.gateway.conftest import (
@@ -74,6 +76,8 @@ def test_who_holds_nothing_makes_room_for_another() -> None:
             for _ in range(5):
                 await it.plain("other").must(1002, STATE)
             assert it.gateway.counts.clients == 3
+            async with aio.connect(it.gateway.url("tcp"), client_id=it.texts["desk"]):
+                assert it.gateway.counts.clients == 3
             assert (await held.must(3003, qot_get_sub_info.C2S())).conn_sub_info_list[0].used_quota
 
     run(scenario())
@@ -147,22 +151,85 @@ def test_a_client_has_so_many_streams_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"scopes": ("qot:read",)}, {"symbols": ("HK.00005",)}, {"markets": ("US",)}]
+    ("change", "lost"),
+    [
+        ({"scopes": ("acc:read",)}, ["1_00700 type 4", "1_00005 type 4"]),
+        ({"symbols": ("HK.00005",)}, ["1_00700 type 4"]),
+        ({"markets": ("US",)}, ["1_00700 type 4", "1_00005 type 4"]),
+        ({"scopes": ("qot:read",)}, ["account"]),
+        ({"accounts": (1,)}, ["account"]),
+        ({"orders_per_minute": 5, "sides": ("sell",)}, []),
+    ],
 )
-def test_a_key_that_may_do_less_has_to_come_again(change: dict[str, Any]) -> None:
+def test_what_a_key_may_not_have_any_more_is_taken_and_told(
+    change: dict[str, Any], lost: list[str]
+) -> None:
     async def scenario() -> None:
         async with scene(keys={"held": ("qot:read", "acc:read", {"sides": ("buy",)})}) as it:
             one = it.plain("held")
             stream = await one.stream()
-            await one.must(3001, sub())
-            change_key(it, "held", orders_per_minute=5, sides=("sell",))
-            assert it.gateway.counts.streams == 1
+            header, *_ = await paper(it.plain())
+            await one.must(3001, sub("00700", "00005"))
+            await one.must(2008, trd_sub_acc_push.C2S(acc_id_list=(header.acc_id,)))
             change_key(it, "held", **change)
-            ended = await stream.end()
-            assert ended.code().name == "UNAVAILABLE"
-            assert "'held' may do less now" in ended.details()
-            assert it.gateway.counts.subscriptions == 0
-            assert (await one.must(1002, STATE)).qot_logined
+            events = await stream.before(await it.mark())
+            told = [s2c_of(each).event.desc for each in events if each.event_type == "notify"]
+            assert len(told) == len(lost)
+            for text, what in zip(told, lost, strict=True):
+                assert what in text
+                assert "not for key 'held' any more" in text
+            topics = sum("type" in what for what in lost)
+            assert it.gateway.counts.subscriptions == 2 - topics
+            await it.plain().must(2202, order(header))
+            await it.opend.advance(20)
+            got = {event.sec_key for event in await stream.before(await it.mark())}
+            assert ("1_00700" in got) is ("1_00700 type 4" not in lost)
+            assert ("1_00005" in got) is ("1_00005 type 4" not in lost)
+            assert ("" in got) is ("account" not in lost)
+
+    run(scenario())
+
+
+def test_a_key_that_loses_all_pushes_loses_its_streams() -> None:
+    async def scenario() -> None:
+        async with scene(keys={"held": ("qot:read", "trade:simulate")}) as it:
+            one = it.plain("held")
+            stream = await one.stream()
+            async with aio.connect(it.gateway.url("grpc"), api_key=it.texts["held"]) as client:
+                change_key(it, "held", scopes=("trade:simulate",))
+                ended = await stream.end()
+                assert ended.code().name == "PERMISSION_DENIED"
+                assert "qot:read" in ended.details()
+                await until(lambda: it.gateway.counts.streams == 0)
+                assert (await one.must(1002, STATE)).qot_logined
+                # The rights come back, and with them the pushes of who subscribes.
+                change_key(it, "held", scopes=("qot:read",))
+                pushes = client.pushes(qot_update_ticker.Response)
+                await client.quote.subscribe(["HK.00700"], [qot_common.SubType.TICKER])
+                await until(lambda: it.gateway.counts[1] == it.gateway.counts[3] == 1)
+                await it.opend.advance(20)
+                assert (await anext(pushes)).security.code == "00700"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("why", ["key", "gateway"])
+def test_a_client_without_pushes_notices_the_end_too(why: str) -> None:
+    async def scenario() -> None:
+        async with scene(keys={"held": ("trade:simulate",)}) as it:
+            url = it.gateway.url("grpc")
+            async with aio.connect(
+                url, api_key=it.texts["held"], keepalive=0.05, reconnect=False
+            ) as client:
+                changed = asyncio.Event()
+                client.on_state(lambda _: changed.set())
+                if why == "key":
+                    KeyStore.load(it.path).remove("held")
+                    it.gateway.reload()
+                else:
+                    await it.gateway.stop()
+                await changed.wait()
+                assert client.state.value != "ready"
 
     run(scenario())
 

@@ -41,6 +41,9 @@ class Sink:
     def catch_up(self, push: Push, /) -> None:
         self.got.append(push)
 
+    def end_pushes(self, reason: str) -> None:
+        raise AssertionError("nobody loses its pushes here")
+
     def end(self, status: str = "", reason: str = "") -> None:
         raise AssertionError("nobody is sent away here")
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from futukit.core.push import Push
-from futukit.enums import RehabType, SubType
+from futukit.enums import RehabType, SecurityFirm, SubType
 from futukit.errors import RequestTimeout
-from futukit.messages import qot_reg_qot_push
+from futukit.messages import qot_common, qot_reg_qot_push
 from futukit.messages.common import RetType
 from tests.unit.gateway.shop import CODES, Shop, follow, register, sub, unsub
 
@@ -200,7 +200,7 @@ async def test_a_subscription_without_an_answer_is_asked_for_again_and_ended(sho
 
 
 @scenario
-async def test_what_opend_never_ends_is_let_go(shop: Shop) -> None:
+async def test_what_opend_does_not_end_is_left_until_the_next_connection(shop: Shop) -> None:
     member, _ = shop.member()
     await shop.call(3001, member, sub())
     await shop.leave(member)
@@ -208,7 +208,41 @@ async def test_what_opend_never_ends_is_let_go(shop: Shop) -> None:
     for _ in range(5):
         await shop.pass_time()
     assert len(shop.upstream()) == 1 + 3
+    shop.answer = RetType.SUCCEED
+    await shop.subscribing.renew(restored=True)
+    await shop.pass_time()
+    assert shop.upstream() == [(3001, False, ("00700",))]
     assert shop.is_empty()
+
+
+@scenario
+async def test_an_end_without_an_answer_is_asked_again_on_the_next_connection(shop: Shop) -> None:
+    member, _ = shop.member()
+    await shop.call(3001, member, sub())
+    shop.now += 61
+    shop.answer = None
+    await shop.call(3001, member, unsub())
+    shop.upstream()
+    await shop.subscribing.renew(restored=False)
+    shop.answer = RetType.SUCCEED
+    await shop.pass_time()
+    assert shop.upstream() == [(3001, False, ("00700",))]
+    assert shop.is_empty()
+
+
+@scenario
+async def test_a_header_goes_with_every_request_for_its_topic(shop: Shop) -> None:
+    member, _ = shop.member()
+    header = qot_common.QotHeader(security_firm=SecurityFirm.FUTU_SECURITIES)
+    await shop.call(3001, member, sub(is_reg_or_un_reg_push=None, header=header))
+    await shop.call(3002, member, register(types=(SubType.TICKER,)))
+    await shop.leave(member)
+    await shop.pass_time()
+    assert [(number, c2s.header) for number, c2s in shop.asked] == [
+        (3001, header),
+        (3002, header),
+        (3001, header),
+    ]
 
 
 @scenario
@@ -230,6 +264,20 @@ async def test_accounts_are_the_members_from_the_request_on(shop: Shop) -> None:
     shop.answer = RetType.FAILED
     assert (await shop.call(2008, member, follow(2))).ret_type == RetType.FAILED
     assert seen == [frozenset({1}), frozenset({1, 2})]
+    assert member.accounts == {1}
+
+
+@scenario
+async def test_a_refused_account_takes_nothing_of_the_request_before(shop: Shop) -> None:
+    member, _ = shop.member()
+    calls = [shop.call(2008, member, follow(1)), shop.call(2008, member, follow(2))]
+
+    def refuse() -> None:
+        shop.answer = RetType.FAILED if 2 in shop.asked[-1][1].acc_id_list else RetType.SUCCEED
+
+    shop.meanwhile = refuse
+    done = await asyncio.gather(*calls)
+    assert [response.ret_type for response in done] == [RetType.SUCCEED, RetType.FAILED]
     assert member.accounts == {1}
 
 
