@@ -372,7 +372,7 @@ class Hub:
         return everybody
 
     def _upstream_changed(self, change: StateChange) -> None:
-        if change.state is ClientState.CONNECTING:
+        if change.state is ClientState.CONNECTING or self.is_closing:
             return
         up = change.state is ClientState.READY
         if up is self._is_up:

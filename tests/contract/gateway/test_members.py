@@ -430,6 +430,7 @@ def test_an_order_under_way_when_the_gateway_stops_is_in_doubt() -> None:
             told = "the gateway stops; what became of the order is not known"
             assert error.details() == told
             await stopping
+            assert "upstream_lost_total 0.0" in it.gateway.metrics.text()
 
     run(scenario())
 
