@@ -9,5 +9,6 @@ from futukit.futu.frames import require_pandas
 
 require_pandas()
 
+# Only now: without pandas the error above is the one to see. The star is what programs import.
 from futukit.futu._star import *  # noqa: E402, F403
 from futukit.futu._star import __all__ as __all__  # noqa: E402

@@ -250,7 +250,12 @@ class GrpcDoor:
         self._streams.setdefault(channel.key_id, set()).add(stream)
         # Several of them may have waited for the same.
         newest = (push for other in fresh for push in self._hub.subscriptions.newest(other.member))
-        waiting = {number: push for other in fresh for number, push in other.waiting.items()}
+        waiting = {
+            number: push
+            for other in fresh
+            for number, push in other.waiting.items()
+            if self._hub.may_get(other.member, push)  # its key may have changed since
+        }
         for other in fresh:
             other.waiting.clear()
         for push in (*dict.fromkeys(newest), *(waiting[number] for number in sorted(waiting))):

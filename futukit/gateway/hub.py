@@ -348,13 +348,17 @@ class Hub:
 
     def _spread(self, push: Push) -> None:
         """Give a push to whom it concerns."""
-        sent, now = 0, self.now()
-        s2c = getattr(push.message, "s2c", None)
-        for member in self._receivers(push, s2c):
-            if self.access.may_get(member.grant, push.proto_id, s2c, now):
+        sent = 0
+        for member in self._receivers(push, getattr(push.message, "s2c", None)):
+            if self.may_get(member, push):
                 member.sink.send_push(push)
                 sent += 1
         self.records.pushed(sent)
+
+    def may_get(self, member: Member, push: Push) -> bool:
+        """Whether a push is for a member by today's keys."""
+        s2c = getattr(push.message, "s2c", None)
+        return self.access.may_get(member.grant, push.proto_id, s2c, self.now())
 
     def _receivers(self, push: Push, s2c: Any) -> Iterable[Member]:
         everybody = tuple(self.members.values())

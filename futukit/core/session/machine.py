@@ -81,7 +81,7 @@ class Session:
 
     def lose(self, error: FutukitError) -> list[Event]:
         """The connection is gone or useless, because of ``error``."""
-        raise NotImplementedError
+        raise NotImplementedError  # each end of a connection has its own
 
     def _step(self, step: Step, envelope: Envelope | None = None) -> None:
         state = self._moves.get(step)

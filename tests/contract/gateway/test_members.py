@@ -190,6 +190,21 @@ def test_what_a_key_may_not_have_any_more_is_taken_and_told(
     run(scenario())
 
 
+def test_what_waits_for_a_stream_is_held_to_the_key_of_then() -> None:
+    async def scenario() -> None:
+        async with scene(keys={"held": ("acc:read",)}) as it:
+            kept, one = it.plain("held"), it.plain()
+            header, *_ = await paper(one)
+            await kept.must(2008, trd_sub_acc_push.C2S(acc_id_list=(header.acc_id,)))
+            await one.must(2202, order(header))
+            change_key(it, "held", accounts=(1,))
+            got = await (await kept.stream()).before(await it.mark())
+            assert {event.event_type for event in got} == {"notify"}
+            assert "not for key 'held' any more" in s2c_of(got[0]).event.desc
+
+    run(scenario())
+
+
 def test_a_key_that_loses_all_pushes_loses_its_streams() -> None:
     async def scenario() -> None:
         async with scene(keys={"held": ("qot:read", "trade:simulate")}) as it:
